@@ -1,0 +1,153 @@
+"""Real facts in one matrix: store a table, ask it, and see what theory expected.
+
+from simonides import FactMemory
+memory = FactMemory.store("country-capital", d=128)
+memory.ask("France")
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from simonides.errors import check_at_least
+from simonides.memories import LinearMemory, embed, top_answers
+from simonides.probes.recall import recalled
+from simonides.tasks.fact_table import FactTable, packaged, read_csv
+from simonides.theory.recall import KINDS, recall_of_classes, width_for
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a memory answers to one key.
+
+    `margin` is the right answer's score minus that of its best rival: above zero exactly when the key is
+    recalled. The scores of the `best` answers fall; a perfectly recalled fact alone in its matrix scores 1.
+    """
+
+    key: str
+    expected: str
+    best: tuple[tuple[str, float], ...]
+    margin: float
+
+    @property
+    def right(self) -> bool:
+        """Whether the best answer is the stored one."""
+        return self.best[0][0] == self.expected
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FactMemory:
+    """A table of N facts stored in one d x d matrix, with the random embeddings of its keys and answers.
+
+    >>> table = FactTable(keys=("France", "Peru", "Kenya"), attributes=("Paris", "Lima", "Nairobi"))
+    >>> memory = FactMemory.store(table, d=64)
+    >>> memory.ask("peru").best[0][0], memory.right, len(table)
+    ('Lima', 3, 3)
+    """
+
+    table: FactTable
+    memory: LinearMemory
+    inputs: Float[Tensor, "N d"]
+    outputs: Float[Tensor, "M d"]
+    recalled: Bool[Tensor, " N"]
+    embedding: str
+    rule: str
+
+    @classmethod
+    def store(
+        cls,
+        facts: FactTable | Path | str,
+        d: int = 64,
+        seed: int = 0,
+        embedding: str = "sphere",
+        rule: str = "outer_products",
+    ) -> "FactMemory":
+        """Store facts in a d x d matrix.
+
+        Arguments:
+            facts: a table, the name of a packaged one (`simonides.tasks.PACKAGED`), or a CSV file's path.
+            d: width of the embeddings and of the matrix.
+            seed: of the random embeddings.
+            embedding: a kind of `simonides.memories.embeddings.KINDS`.
+            rule: "outer_products" or "pseudo_inverse".
+
+        Raises:
+            SimonidesError: when d < 1, the table cannot be read, or the embeddings do not fit in d.
+        """
+        check_at_least("d", d, 1)
+        table = facts if isinstance(facts, FactTable) else read_facts(facts)
+        generator = torch.Generator().manual_seed(seed)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        inputs = embed(embedding, len(table), d, generator).to(device)
+        outputs = embed(embedding, len(table.answers), d, generator).to(device)
+        targets = torch.tensor(table.targets, device=device)
+        memory = LinearMemory.store(inputs, outputs, targets, rule=rule)
+        return cls(
+            table=table,
+            memory=memory,
+            inputs=inputs,
+            outputs=outputs,
+            recalled=recalled(memory, inputs, outputs, targets),
+            embedding=embedding,
+            rule=rule,
+        )
+
+    @property
+    def d(self) -> int:
+        """Width of the matrix."""
+        return self.inputs.shape[1]
+
+    @property
+    def right(self) -> int:
+        """How many of the N facts are recalled."""
+        return int(self.recalled.sum())
+
+    @property
+    def expected_right(self) -> float | None:
+        """How many theory expects at this d and N, given how many keys share each answer.
+
+        None where there is no theory: d = 1, and embeddings other than sphere and gaussian.
+        """
+        if self.embedding not in KINDS or self.d < 2:
+            return None
+        share = recall_of_classes(self.d, self.table.class_sizes, self.embedding, self.rule)
+        return share * len(self.table)
+
+    def width_needed(self, accuracy: float = 0.99) -> int:
+        """The least d at which theory expects the table to be recalled to `accuracy` by outer products."""
+        return width_for(self.table.class_sizes, accuracy, self.embedding if self.embedding in KINDS else "sphere")
+
+    def ask(self, key: str, top: int = 3) -> Answer:
+        """The best answers to a key of the table.
+
+        Raises:
+            SimonidesError: when the table has no such key; names the nearest ones.
+        """
+        check_at_least("top", top, 1)
+        row = self.table.row_of(key)
+        query = self.memory(self.inputs[row : row + 1])
+        count = min(max(top, 2), len(self.table.answers))
+        scores, places = top_answers(query, self.outputs, count)
+        ranked = [(self.table.answers[p], s) for p, s in zip(places[0].tolist(), scores[0].tolist(), strict=True)]
+        expected = self.table.attributes[row]
+        score = float(query[0] @ self.outputs[self.table.targets[row]])
+        rivals = [s for answer, s in ranked if answer != expected]
+        return Answer(
+            key=self.table.keys[row],
+            expected=expected,
+            best=tuple(ranked[:top]),
+            margin=score - max(rivals) if rivals else float("inf"),
+        )
+
+
+def read_facts(source: Path | str) -> FactTable:
+    """A packaged table by its name, or a CSV file by its path.
+
+    Raises:
+        SimonidesError: when it is neither, or the file cannot be used.
+    """
+    looks_like_path = isinstance(source, Path) or "/" in source or "." in source or Path(source).exists()
+    return read_csv(source) if looks_like_path else packaged(str(source))

@@ -1,0 +1,20 @@
+"""What stores associations: embeddings, writing rules, memories, and recall from them."""
+
+from simonides.memories import embeddings
+from simonides.memories.embeddings import embed
+from simonides.memories.linear import LinearMemory
+from simonides.memories.low_rank import LowRankMemory
+from simonides.memories.recall import margins, recall, top_answers
+from simonides.memories.writing import outer_products, pseudo_inverse
+
+__all__ = [
+    "LinearMemory",
+    "LowRankMemory",
+    "embed",
+    "embeddings",
+    "margins",
+    "outer_products",
+    "pseudo_inverse",
+    "recall",
+    "top_answers",
+]

@@ -1,0 +1,205 @@
+"""Recall: which answer's embedding has the largest inner product with what the memory returned.
+
+Letters: `Q` queries (vectors F(e) that a memory returned), `M` candidate answers, `d` width, `R` stacked runs.
+Nothing here holds a Q x M table unless it is small.
+
+`recall` is exact: it returns the argmax of the inner products as float64 would have them, whatever precision
+screens the candidates. A screening product in a short format bounds every group of candidates from above with
+a rigorous error bound; only groups that may hold the maximum are looked at again, in float64. So the answer
+depends neither on the block sizes nor on the kernel that a library picks, and the short format's speed is free.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from simonides.errors import SimonidesError
+from simonides.memories.writing import select
+
+# entries of one block of the score table: 2^22 float32 are 16 MB
+_BLOCK = 2**22
+
+
+def recall(
+    queries: Float[Tensor, "*runs Q d"],
+    candidates: Float[Tensor, "*runs M d"],
+    screen: torch.dtype | None = None,
+) -> Int[Tensor, "*runs Q"]:
+    """argmax_y <u_y, v> for every query v; the lowest index where float64 cannot tell two apart.
+
+    Arguments:
+        queries: the vectors a memory returned.
+        candidates: the embeddings u_y of the answers.
+        screen: format of the screening product; by default bfloat16 where the processor multiplies it fast
+            and the table is large, float32 elsewhere. It changes the time taken, never the answer.
+
+    Raises:
+        SimonidesError: on a NaN or an infinity, since no argmax exists then, and where the widths disagree.
+
+    Memory: besides its inputs, Q M / 64 float32 numbers, one short copy of the candidates' block and a table
+    of 2^22 numbers.
+
+    >>> recall(torch.tensor([[0.0, 2.0]]), torch.eye(2))
+    tensor([1])
+    """
+    _check(queries, candidates)
+    if queries.dim() == 2:
+        return recall(queries[None], candidates[None], screen)[0]
+    if queries.dim() > 3:
+        runs = queries.shape[:-2]
+        flat = recall(queries.flatten(0, -3), candidates.flatten(0, -3), screen)
+        return flat.unflatten(0, runs)
+    screen = _fast_format(queries, candidates) if screen is None else screen
+    group = 64 if candidates.shape[-2] >= 4096 else 16
+    upper, lower = _group_bounds(queries, candidates, group, screen)
+    possible = upper >= lower.amax(1, keepdim=True)  # runs, groups, Q
+    return _settle(queries, candidates, group, possible)
+
+
+def top_answers(
+    queries: Float[Tensor, "Q d"], candidates: Float[Tensor, "M d"], k: int
+) -> tuple[Float[Tensor, "Q k"], Int[Tensor, "Q k"]]:
+    """The k largest scores <u_y, v> of every query, in falling order, and the answers they belong to.
+
+    Raises:
+        SimonidesError: when there are fewer than k candidates, or on a NaN or an infinity.
+    """
+    _check(queries, candidates)
+    if not 1 <= k <= candidates.shape[0]:
+        raise SimonidesError(f"top {k} of {candidates.shape[0]} candidates; give 1 <= k <= {len(candidates)}.")
+    best = queries.new_empty(queries.shape[0], 0)
+    index = torch.empty(queries.shape[0], 0, dtype=torch.int64, device=queries.device)
+    rows = max(k, _BLOCK // max(queries.shape[0], 1))
+    for start in range(0, candidates.shape[0], rows):
+        scores = queries @ candidates[start : start + rows].T
+        here = torch.arange(start, start + scores.shape[1], device=queries.device).expand_as(scores)
+        merged, merged_index = torch.cat([best, scores], 1), torch.cat([index, here], 1)
+        best, order = merged.topk(min(k, merged.shape[1]), dim=1)
+        index = merged_index.gather(1, order)
+    return best, index
+
+
+def margins(
+    queries: Float[Tensor, "*runs Q d"],
+    candidates: Float[Tensor, "*runs M d"],
+    targets: Int[Tensor, "*runs Q"],
+) -> Float[Tensor, "*runs Q"]:
+    """<u_target, v> - max_{y != target} <u_y, v>: above zero exactly where the query is recalled.
+
+    With a single candidate there is no rival and the margin is infinite.
+    """
+    _check(queries, candidates)
+    correct = (queries * select(candidates, targets)).sum(-1)
+    rival = torch.full_like(correct, -torch.inf)
+    runs = queries.shape[:-2].numel()
+    rows = max(1, _BLOCK // max(runs * queries.shape[-2], 1))
+    for start in range(0, candidates.shape[-2], rows):
+        scores = queries @ candidates[..., start : start + rows, :].mT
+        place = (targets - start).unsqueeze(-1)
+        inside = (place >= 0) & (place < scores.shape[-1])
+        place = place.clamp(0, scores.shape[-1] - 1)
+        scores.scatter_(-1, place, torch.where(inside, -torch.inf, scores.gather(-1, place)))
+        rival = torch.maximum(rival, scores.amax(-1))
+    return correct - rival
+
+
+def _fast_format(queries: Tensor, candidates: Tensor) -> torch.dtype:
+    large = queries.shape[-2] * candidates.shape[-2] >= 2**20 and queries.shape[-1] >= 128
+    # elsewhere than on a CPU bfloat16 sums may be rounded on the way, which the bound does not cover
+    if queries.dtype == torch.float32 and queries.device.type == "cpu" and large:
+        return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+    return queries.dtype
+
+
+def _group_bounds(
+    queries: Tensor, candidates: Tensor, group: int, screen: torch.dtype
+) -> tuple[Float[Tensor, "runs groups Q"], Float[Tensor, "runs groups Q"]]:
+    """Upper and lower bounds of the largest score in every group of `group` consecutive candidates.
+
+    With a = a' + da and b = b' + db, a' and b' in the screening format (Cauchy & Schwarz):
+    |<a, b> - <a', b'>| <= |da| |b| + |a'| |db|. To this come the roundings of a sum of d products, at most
+    d u |a'| |b'| with u the unit roundoff of the sum and taken twice, and the rounding of the result.
+    """
+    runs, count, d = candidates.shape
+    addition = 2.0**-53 if screen == torch.float64 else 2.0**-24
+    rounding = 2.0**-7 if screen == torch.bfloat16 else 0.0
+    short_queries = queries.to(screen)
+    query_norm, query_error = _norm_and_error(queries, short_queries)
+    query_norm, query_error = query_norm[:, None], query_error[:, None]
+    rows = max(1, _BLOCK // (runs * queries.shape[1] * group)) * group
+    uppers, lowers = [], []
+    for start in range(0, count, rows):
+        block = candidates[:, start : start + rows]
+        missing = -block.shape[1] % group
+        if missing:  # repeating the last candidate changes no maximum
+            block = torch.cat([block, block[:, -1:].expand(-1, missing, -1)], 1)
+        short = block.to(screen)
+        best = (short @ short_queries.mT).unflatten(1, (-1, group)).amax(2).to(queries.dtype)
+        norm, error = (x.unflatten(1, (-1, group)).amax(2)[..., None] for x in _norm_and_error(block, short))
+        slack = (
+            query_error * norm
+            + (query_norm + query_error) * error
+            + 2 * d * addition * (query_norm + query_error) * (norm + error)
+            + rounding * best.abs()
+        )
+        slack = 1.001 * slack + d * 2.0**-125  # for the roundings of this line, and for products that underflow
+        uppers.append(best + slack)
+        lowers.append(best - slack)
+    return torch.cat(uppers, 1), torch.cat(lowers, 1)
+
+
+def _norm_and_error(exact: Tensor, short: Tensor) -> tuple[Tensor, Tensor]:
+    """Norms of the rows, and of what a matrix product may lose of them before it multiplies."""
+    norm = exact.norm(dim=-1)
+    if short.dtype != exact.dtype:
+        return norm, (exact - short.to(exact.dtype)).norm(dim=-1)
+    if exact.dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest":
+        return norm, norm * 2.0**-8  # torch may then shorten float32 factors to bfloat16 by itself
+    return norm, torch.zeros_like(norm)
+
+
+def _settle(queries: Tensor, candidates: Tensor, group: int, possible: Tensor) -> Int[Tensor, "runs Q"]:
+    """The exact argmax among the candidates of the possible groups, in float64."""
+    count, d = candidates.shape[-2:]
+    found = torch.full(queries.shape[:2], -torch.inf, dtype=torch.float64, device=queries.device)
+    answer = torch.zeros(queries.shape[:2], dtype=torch.int64, device=queries.device)
+    # ordered by group, so that an earlier candidate wins a tie
+    groups = possible.transpose(0, 1).nonzero()
+    pairs = max(1, _BLOCK // (group * d))
+    offsets = torch.arange(group, device=queries.device)
+    for start in range(0, len(groups), pairs):
+        which, run, query = groups[start : start + pairs].unbind(1)
+        places = (which[:, None] * group + offsets).clamp(max=count - 1)
+        near = candidates[run[:, None], places].double()
+        scores = (near @ queries[run, query].double()[:, :, None])[:, :, 0]
+        first = scores.argmax(1, keepdim=True)
+        best, place = scores.gather(1, first)[:, 0], places.gather(1, first)[:, 0]
+        _merge(found, answer, run, query, best, place)
+    return answer
+
+
+def _merge(found: Tensor, answer: Tensor, run: Tensor, query: Tensor, best: Tensor, place: Tensor) -> None:
+    """Keep, for every (run, query), the larger score and, between equal ones, the lower place."""
+    flat = run * found.shape[1] + query
+    table, places = found.view(-1), answer.view(-1)
+    top = table.clone().scatter_reduce_(0, flat, best, "amax")
+    won = best == top[flat]
+    kept = torch.where(top == table, places, torch.iinfo(torch.int64).max)
+    kept.scatter_reduce_(0, flat[won], place[won], "amin")
+    touched = top > -torch.inf
+    table.copy_(top)
+    places.copy_(torch.where(touched, kept, places))
+
+
+def _check(queries: Tensor, candidates: Tensor) -> None:
+    if queries.shape[-1] != candidates.shape[-1]:
+        raise SimonidesError(
+            f"queries have width {queries.shape[-1]} and candidates {candidates.shape[-1]}; they must agree."
+        )
+    if candidates.shape[-2] == 0:
+        raise SimonidesError("there are no candidates to recall among; give at least one.")
+    # a sum is finite only where every entry is, unless finite entries overflow, which bars an argmax as well
+    if not (queries.sum().isfinite() and candidates.sum().isfinite()):
+        raise SimonidesError(
+            "queries or candidates hold a NaN or an infinity, so no best answer exists; look at the memory."
+        )
