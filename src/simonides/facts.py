@@ -15,7 +15,7 @@ from torch import Tensor
 from simonides.errors import check_at_least
 from simonides.memories import LinearMemory, embed, top_answers
 from simonides.probes.recall import recalled
-from simonides.tasks.fact_table import FactTable, packaged, read_csv
+from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
 from simonides.theory.recall import KINDS, recall_of_classes, width_for
 
 
@@ -143,11 +143,14 @@ class FactMemory:
         )
 
 
-def read_facts(source: Path | str) -> FactTable:
-    """A packaged table by its name, or a CSV file by its path.
+def read_facts(source: Path | str, delimiter: str | None = None, header: bool | None = None) -> FactTable:
+    """A packaged table by its name, or a CSV file by its path, with `read_csv`'s options.
 
     Raises:
         SimonidesError: when it is neither, or the file cannot be used.
     """
-    looks_like_path = isinstance(source, Path) or "/" in source or "." in source or Path(source).exists()
-    return read_csv(source) if looks_like_path else packaged(str(source))
+    if source in PACKAGED:
+        return packaged(str(source))
+    if isinstance(source, Path) or "/" in source or "." in source or Path(source).exists():
+        return read_csv(source, delimiter, header)
+    return packaged(source)

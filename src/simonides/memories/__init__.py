@@ -4,6 +4,7 @@ from simonides.memories import embeddings
 from simonides.memories.embeddings import embed
 from simonides.memories.linear import LinearMemory
 from simonides.memories.low_rank import LowRankMemory
+from simonides.memories.quantised import quantised
 from simonides.memories.recall import margins, recall, top_answers
 from simonides.memories.writing import outer_products, pseudo_inverse
 
@@ -15,6 +16,7 @@ __all__ = [
     "margins",
     "outer_products",
     "pseudo_inverse",
+    "quantised",
     "recall",
     "top_answers",
 ]

@@ -1,0 +1,6 @@
+"""`python -m simonides`."""
+
+from simonides.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The command line: parse, do, exit. Options are in `simonides.options`, what they do in `simonides.commands`.
+
+torch and polars are imported by the commands that need them, so that --help and list answer at once.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from simonides.errors import SimonidesError
+from simonides.options import Command, Run
+
+_DESCRIPTION = """simonides: a laboratory for memory in transformer weights.
+
+Start with: simonides recall country-capital France; then: simonides run memories --scale smoke"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line, do it, and exit: 0 done, 1 a claim or a run failed, 2 bad input."""
+    sys.exit(_main(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def _main(arguments: list[str]) -> int:
+    command, unknown = tyro.cli(
+        Command,
+        prog="simonides",
+        description=_DESCRIPTION,
+        args=arguments or ["--help"],
+        return_unknown_args=True,
+        config=(tyro.conf.OmitArgPrefixes,),
+    )
+    try:
+        if unknown and not isinstance(command, Run):
+            raise SimonidesError(f"unknown argument {unknown[0]!r}; see: simonides {arguments[0]} --help")
+        from simonides import commands
+
+        return commands.execute(command, unknown)
+    except SimonidesError as error:
+        return _say(f"error: {error}", 2)
+    except KeyboardInterrupt:
+        return _say("stopped; finished runs are kept, the same command goes on from here", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
+        return 0
+    except MemoryError:
+        return _say("error: out of memory; give smaller sizes, or fewer workers", 2)
+    except OSError as error:
+        return _say(f"error: {error.filename or 'the system'}: {error.strerror or error}", 2)
+    except Exception as error:
+        if os.environ.get("SIMONIDES_TRACEBACK"):
+            raise
+        return _say(
+            f"error inside simonides: {type(error).__name__}: {error}\n"
+            "Set SIMONIDES_TRACEBACK=1 to see where, and please report it.",
+            2,
+        )
+
+
+def _say(message: str, code: int) -> int:
+    print(message, file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

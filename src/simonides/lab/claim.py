@@ -1,0 +1,94 @@
+"""A claim: one result, with its question, its prediction, its measurement and the rule that judges it."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Num
+from torch import Tensor
+
+from simonides.errors import SimonidesError, check_at_least
+from simonides.lab.figures import Figure
+from simonides.lab.grid import Grid
+from simonides.lab.rules import Rule
+
+SCALES = ("smoke", "desk", "paper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """What `measure` is given beside the parameters: R runs of one cell, measured together.
+
+    Arguments:
+        seeds: the R seeds.
+        generators: one `torch.Generator` for each run, on the CPU.
+        device: where to compute: the GPU when there is one.
+    """
+
+    seeds: tuple[int, ...]
+    generators: tuple[torch.Generator, ...]
+    device: torch.device
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+
+Columns = Mapping[str, Num[Tensor, "runs"] | Num[Tensor, "runs rows"]]
+Measure = Callable[..., Columns]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One result and how it is judged.
+
+    Arguments:
+        question: what is asked, in one sentence.
+        statement: the theorem or finding in LaTeX, shown as a formula; may be empty.
+        source: where it is claimed, such as "Nichani, Lee & Bietti (2025), theorem 1".
+        references: keys of the bibliography that comes with the package, or BibTeX entries.
+        scales: a grid for each of "smoke", "desk" and "paper".
+        measure: `measure(runs, **parameters)` returns columns, each of shape (runs,), or (runs, rows) where a
+            run yields several rows. Run r may depend on nothing but the parameters and `runs.generators[r]`.
+        predictions: for a measured column, the function of parameters (and other columns) that predicts it.
+        rules: all must hold; the first gives the claim's effect and interval.
+        figures: drawn for the report.
+        finding: what was found out about a claim that fails, or about where its theory is off.
+        version: raised when code outside the claim's file changes what is measured.
+        stack: how many seeds of a cell are measured together at most.
+    """
+
+    question: str
+    source: str
+    scales: Mapping[str, Grid]
+    measure: Measure
+    rules: Sequence[Rule]
+    statement: str = ""
+    references: Sequence[str] = ()
+    predictions: Mapping[str, Callable[..., float]] = field(default_factory=dict)
+    figures: Sequence[Figure] = ()
+    finding: str = ""
+    version: int = 1
+    stack: int = 8
+
+    def __post_init__(self) -> None:
+        check_at_least("version", self.version, 1)
+        check_at_least("stack", self.stack, 1)
+        if not self.rules:
+            raise SimonidesError("a claim needs a rule to be judged by; give at least one in rules=[...].")
+        if set(self.scales) != set(SCALES):
+            raise SimonidesError(f"scales are {sorted(self.scales)}; give smoke, desk and paper.")
+        axes = self.scales["smoke"].axes
+        for scale, grid in self.scales.items():
+            if set(grid.axes) != set(axes):
+                raise SimonidesError(
+                    f"scale {scale} has the parameters {sorted(grid.axes)} where smoke has {sorted(axes)}."
+                )
+        accepted = inspect.signature(self.measure).parameters
+        if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+            wanted = set(list(accepted)[1:])
+            if wanted != set(axes):
+                raise SimonidesError(
+                    f"measure takes the parameters {sorted(wanted)} and the grids give {sorted(axes)}; "
+                    "they must agree: def measure(runs, *, " + ", ".join(sorted(axes)) + ")."
+                )

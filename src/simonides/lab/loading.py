@@ -1,0 +1,105 @@
+"""Finding claim files and loading them; `scan` reads them without importing anything, so listing is fast."""
+
+import ast
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+
+from simonides.errors import SimonidesError
+
+_PACKAGE = Path(__file__).parent.parent
+PAPERS = _PACKAGE / "papers"
+
+
+@dataclass(frozen=True)
+class ClaimFile:
+    """A claim's file, known by its identifier before it is loaded.
+
+    Arguments:
+        id: "<paper>/<claim>", or "local/<file name>" for a file outside the package.
+        path: the file.
+    """
+
+    id: str
+    path: Path
+
+    def __reduce__(self) -> tuple[type, tuple[str, Path]]:
+        # a worker gets the name and loads the file itself: modules do not travel
+        return ClaimFile, (self.id, self.path)
+
+    @property
+    def paper(self) -> str:
+        """The part of the identifier before the slash."""
+        return self.id.split("/")[0]
+
+    @cached_property
+    def summary(self) -> str:
+        """First line of the file's docstring."""
+        try:
+            text = ast.get_docstring(ast.parse(self.path.read_text(encoding="utf-8"))) or ""
+        except (SyntaxError, ValueError):
+            return "(the file cannot be parsed)"
+        return text.split("\n\n")[0].replace("\n", " ")
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """The imported file.
+
+        Raises:
+            SimonidesError: when it cannot be imported, or defines no `claim`.
+        """
+        try:
+            module = self._import()
+        except SimonidesError as error:
+            raise SimonidesError(f"{self.path}: {error}") from None
+        except Exception as error:  # whatever a stranger's file raises is reported with its place
+            line = _line_in(self.path, error)
+            raise SimonidesError(
+                f"{self.path}{line} cannot be loaded: {type(error).__name__}: {error}; mend the file."
+            ) from error
+        if not hasattr(module, "claim"):
+            raise SimonidesError(f"{self.path} defines no `claim`; it must hold: claim = Claim(...).")
+        return module
+
+    def _import(self) -> ModuleType:
+        if self.path.is_relative_to(_PACKAGE):
+            parts = self.path.relative_to(_PACKAGE.parent).with_suffix("").parts
+            return importlib.import_module(".".join(parts))
+        name = f"simonides_local_{self.path.stem}"
+        spec = importlib.util.spec_from_file_location(name, self.path)
+        if spec is None or spec.loader is None:
+            raise SimonidesError("is no Python file; give one that ends in .py.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+
+def scan() -> list[ClaimFile]:
+    """Every claim of the package, by paper and name."""
+    return [
+        ClaimFile(f"{folder.name}/{path.stem.replace('_', '-')}", path)
+        for folder in sorted(PAPERS.iterdir())
+        if folder.is_dir()
+        for path in sorted(folder.glob("[!_]*.py"))
+    ]
+
+
+def local(path: Path) -> ClaimFile:
+    """A claim file outside the package."""
+    return ClaimFile(f"local/{path.stem.replace('_', '-')}", path.resolve())
+
+
+def _line_in(path: Path, error: Exception) -> str:
+    trace, line = error.__traceback__, ""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = f", line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return line

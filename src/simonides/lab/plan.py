@@ -1,0 +1,95 @@
+"""Plans: the points that a claim needs at a scale, and the rule they are measured under."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from simonides.errors import SimonidesError, check_name
+from simonides.lab.claim import SCALES, Claim
+from simonides.lab.fingerprint import code_fingerprint
+from simonides.lab.grid import Grid, Value
+from simonides.lab.loading import ClaimFile
+from simonides.lab.point import Point
+from simonides.lab.prediction import needed, predict
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A claim at one scale, or an exploration of it.
+
+    Arguments:
+        file: the claim's file.
+        scale: "smoke", "desk" or "paper".
+        overrides: parameters set by hand; such a plan explores and never moves a verdict.
+    """
+
+    file: ClaimFile
+    scale: str
+    overrides: tuple[tuple[str, Value], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name("scale", self.scale, SCALES)
+        for name, _ in self.overrides:
+            check_name(f"parameter of {self.file.id}", name, self.claim.scales[self.scale].axes)
+
+    @cached_property
+    def claim(self) -> Claim:
+        """The loaded claim."""
+        claim = self.file.module.claim
+        if not isinstance(claim, Claim):
+            raise SimonidesError(f"{self.file.path}: `claim` is a {type(claim).__name__}; it must be a Claim.")
+        return claim
+
+    @property
+    def grid(self) -> Grid:
+        """The cells and seeds."""
+        return self.claim.scales[self.scale].override(dict(self.overrides))
+
+    @cached_property
+    def points(self) -> list[Point]:
+        """All points, the seeds of a cell beside one another."""
+        code = code_fingerprint(self.file.path, [getattr(self.claim.measure, "__name__", "measure")])
+        return [
+            Point(
+                claim=self.file.id,
+                version=self.claim.version,
+                code=code,
+                parameters=tuple(sorted(cell.items())),
+                seed=seed,
+            )
+            for cell in self.grid.cells
+            for seed in range(self.grid.seeds)
+        ]
+
+    @cached_property
+    def stacks(self) -> list[list[Point]]:
+        """The points in groups that are measured together: up to `claim.stack` seeds of one cell.
+
+        A group is always measured whole, also when only some of it is missing, so that its numbers never
+        depend on where an earlier run was broken off.
+        """
+        seeds, most = self.grid.seeds, self.claim.stack
+        return [
+            self.points[start + first : start + min(first + most, seeds)]
+            for start in range(0, len(self.points), seeds)
+            for first in range(0, seeds, most)
+        ]
+
+    @cached_property
+    def rule(self) -> str:
+        """Hash of what judges the claim: its rules, and its predictions by source and by value.
+
+        The values are those on the smoke grid, to six digits, so that a change anywhere in the theory
+        counts as a change of the rule.
+        """
+        names = [getattr(f, "__name__", "") for f in self.claim.predictions.values()]
+        source = code_fingerprint(self.file.path, [n for n in names if n and n != "<lambda>"]) if names else ""
+        values = [
+            f"{column} {dict(cell)} {predict(function, cell):.6g}"
+            for column, function in self.claim.predictions.items()
+            for cell in self.claim.scales["smoke"].cells
+            if needed(function) <= set(cell)
+        ]
+        text = json.dumps([[repr(rule) for rule in self.claim.rules], source, values])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,45 @@
+"""Predictions: functions that are called with the values they name, from a cell or from a row of the table."""
+
+import inspect
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from simonides.errors import SimonidesError
+
+Predictions = Mapping[str, Callable[..., float]]
+
+
+def predict(function: Callable[..., float], values: Mapping[str, object]) -> float:
+    """The prediction for a cell, or a row: called with every value that it has a parameter for."""
+    return float(
+        function(**{name: values[name] for name in inspect.signature(function).parameters if name in values})
+    )
+
+
+def needed(function: Callable[..., float]) -> set[str]:
+    """The names of the values a prediction cannot do without."""
+    parameters = inspect.signature(function).parameters.items()
+    return {name for name, parameter in parameters if parameter.default is parameter.empty}
+
+
+def with_predictions(table: pl.DataFrame, predictions: Predictions) -> pl.DataFrame:
+    """The table with a column "predicted <name>" for every prediction.
+
+    Raises:
+        SimonidesError: when a prediction asks for what neither the grid nor `measure` gives.
+    """
+    plain = {name.removeprefix("cell "): name for name in table.columns}
+    for column, function in predictions.items():
+        missing = sorted(needed(function) - set(plain))
+        if missing:
+            raise SimonidesError(
+                f"the prediction of {column!r} asks for {missing}, which are neither parameters nor columns."
+            )
+        wanted = [name for name in inspect.signature(function).parameters if name in plain]
+        settings = list(zip(*(table[plain[name]].to_list() for name in wanted), strict=True))
+        settings = settings or [()] * len(table)
+        known = {row: predict(function, dict(zip(wanted, row, strict=True))) for row in dict.fromkeys(settings)}
+        values = [known[row] for row in settings]
+        table = table.with_columns(pl.Series(f"predicted {column}", values, dtype=pl.Float64))
+    return table

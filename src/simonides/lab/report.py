@@ -1,0 +1,214 @@
+"""The report: one offline page a paper and an index, with figures and tables beside them."""
+
+import ast
+import base64
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+from latex2mathml.converter import convert
+from markupsafe import Markup
+
+from simonides.errors import SimonidesError
+from simonides.lab.claim import Claim
+from simonides.lab.environment import environment
+from simonides.lab.figures import render
+from simonides.lab.loading import PAPERS
+from simonides.lab.plan import Plan
+from simonides.lab.references import bibtex
+from simonides.lab.rules import cell_columns
+from simonides.lab.store import Store
+from simonides.lab.verdict import Gathered, Verdict, gather, judge
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """What a page shows of a claim; everything but `formula` and the figures' SVG is escaped."""
+
+    anchor: str
+    claim: Claim
+    verdict: Verdict
+    effect: str
+    interval: str
+    formula: Markup | None
+    checks: list[dict[str, str]]
+    figures: list[dict[str, Any]]
+    columns: list[str]
+    rows: list[tuple[str, ...]]
+    csv: str
+    parquet: str
+    command: str
+    configuration: str
+    environments: list[dict[str, Any]]
+    bibtex: str
+
+
+def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Path, list[Verdict]]:
+    """Write the pages of some claims at one scale; returns the index and the verdicts.
+
+    Raises:
+        SimonidesError: when the folder cannot be written.
+    """
+    try:
+        for name in ("figures", "tables"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SimonidesError(f"report folder {folder} cannot be written: {error.strerror}.") from None
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    css = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+    shared = {"css": css, "version": environment()["simonides"], "scale": plans[0].scale}
+    papers: dict[str, list[_Entry]] = {}
+    for plan in plans:
+        papers.setdefault(plan.file.paper, []).append(_entry(plan, store, folder))
+    for paper, entries in papers.items():
+        page = pages.get_template("paper.html").render(
+            title=paper_title(paper), entries=entries, counts=_counts(entries), **shared
+        )
+        (folder / f"{paper}.html").write_text(page, encoding="utf-8")
+    listing = [{"name": n, "title": paper_title(n), "entries": entries} for n, entries in papers.items()]
+    every = [entry for entries in papers.values() for entry in entries]
+    index = folder / "index.html"
+    index.write_text(
+        pages.get_template("index.html").render(
+            title="What weights remember: the claims and their verdicts",
+            papers=listing,
+            counts=_counts(every),
+            **shared,
+        ),
+        encoding="utf-8",
+    )
+    return index, [entry.verdict for entry in every]
+
+
+def paper_title(paper: str) -> str:
+    """First line of the docstring of a paper's folder, or the name itself."""
+    path = PAPERS / paper / "__init__.py"
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    return text.splitlines()[0].rstrip(".") if text else f"Claims from {paper} files"
+
+
+def number(value: float | None) -> str:
+    """A number to four significant digits, or a dash."""
+    return "–" if value is None or value != value else f"{value:.4g}"
+
+
+def interval_text(ends: tuple[float, float] | None) -> str:
+    """An interval in brackets, or a dash."""
+    return "–" if ends is None else f"[{number(ends[0])}, {number(ends[1])}]"
+
+
+def _counts(entries: list[_Entry]) -> str:
+    found = Counter(entry.verdict.verdict for entry in entries)
+    return ", ".join(f"{found[name]} {name}" for name in ("holds", "fails", "undecided") if found[name]) + "."
+
+
+def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
+    gathered = gather(plan, store)
+    verdict = judge(plan, gathered)
+    anchor = plan.file.id.replace("/", "-")
+    columns, rows = means_table(gathered)
+    return _Entry(
+        anchor=anchor,
+        claim=plan.claim,
+        verdict=verdict,
+        effect=number(verdict.effect),
+        interval=interval_text(verdict.interval),
+        formula=_formula(plan.claim.statement),
+        checks=[
+            {
+                "rule": check.rule,
+                "verdict": check.verdict,
+                "effect": number(check.effect),
+                "interval": interval_text(check.interval),
+            }
+            for check in verdict.checks
+        ],
+        figures=_figures(plan.claim, gathered, anchor, folder),
+        columns=columns,
+        rows=rows,
+        csv=_tables(gathered, anchor, folder),
+        parquet=f"tables/{anchor}.parquet",
+        command=f"simonides run {plan.file.id if plan.file.paper != 'local' else plan.file.path.name} "
+        f"--scale {plan.scale} --store DIR",
+        configuration=_configuration(plan),
+        environments=_environments(gathered),
+        bibtex=bibtex(plan.claim.references),
+    )
+
+
+def _formula(latex: str) -> Markup | None:
+    # the LaTeX is the claim's own code; the converter escapes what it puts into MathML
+    return Markup(convert(latex, display="block")) if latex else None
+
+
+def _figures(claim: Claim, gathered: Gathered, anchor: str, folder: Path) -> list[dict[str, Any]]:
+    drawn = []
+    for place, figure in enumerate(claim.figures if gathered.present else (), start=1):
+        files = render(figure, gathered.table, claim.predictions)
+        name = f"figures/{anchor}-{place}"
+        for kind, content in files.items():
+            (folder / f"{name}.{kind}").write_bytes(content)
+        caption = f"{figure.title}. Points: means with 95 % intervals over seeds; lines: prediction."
+        svg = Markup(files["svg"].decode())
+        drawn.append({"svg": svg, "png": f"{name}.png", "pdf": f"{name}.pdf", "caption": caption})
+    return drawn
+
+
+def _plain_table(gathered: Gathered) -> pl.DataFrame:
+    return gathered.table.rename({n: n.removeprefix("cell ") for n in gathered.table.columns})
+
+
+def _tables(gathered: Gathered, anchor: str, folder: Path) -> str:
+    """Write the table of all runs; returns it as a link that carries its content."""
+    if not gathered.present:
+        return ""
+    table = _plain_table(gathered)
+    table.write_parquet(folder / "tables" / f"{anchor}.parquet")
+    text = table.write_csv()
+    (folder / "tables" / f"{anchor}.csv").write_text(text, encoding="utf-8")
+    return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
+
+
+def means_table(gathered: Gathered) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Column names, and for every cell its parameters, number of runs, means and predictions, as texts."""
+    if not gathered.present:
+        return [], []
+    keys = cell_columns(gathered.table)
+    values = [n for n in gathered.table.columns if n not in (*keys, "seed", "row")]
+    means = gathered.table.group_by(keys, maintain_order=True).agg(
+        pl.len().alias("runs"), *(pl.col(name).mean() for name in values)
+    )
+    names = [name.removeprefix("cell ") for name in means.columns]
+    return names, [tuple(number(v) if isinstance(v, float) else str(v) for v in row) for row in means.iter_rows()]
+
+
+def _configuration(plan: Plan) -> str:
+    return json.dumps(
+        {
+            "claim": plan.file.id,
+            "version": plan.claim.version,
+            "code": plan.points[0].code,
+            "rule": plan.rule,
+            "scale": plan.scale,
+            "seeds": plan.grid.seeds,
+            "cells": [dict(cell) for cell in plan.grid.cells],
+        },
+        indent=None,
+    )
+
+
+def _environments(gathered: Gathered) -> list[dict[str, Any]]:
+    found = Counter(json.dumps(about.get("environment", {}), sort_keys=True) for about in gathered.about)
+    return [
+        {"points": count, "text": "\n".join(f"{name}: {value}" for name, value in json.loads(text).items())}
+        for text, count in found.most_common()
+    ]

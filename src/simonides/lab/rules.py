@@ -1,0 +1,320 @@
+"""Rules: how a table of measurements becomes a verdict.
+
+Each rule reduces the table to one number, the effect, with a bootstrap interval over seeds, and compares the
+interval with a band that was fixed before: inside it the claim holds, outside it fails, across its edge it is
+undecided. Resampling takes whole seeds. The bootstrap percentile interval is too narrow with few seeds (five
+give about 85 % where 95 % is meant); the largest of many deviations is biased upwards, so `Within` errs
+towards undecided and fails.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+
+from simonides.errors import SimonidesError
+from simonides.lab.grid import Value
+
+HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
+RESAMPLES = 2000
+Where = Mapping[str, Value]
+# a parameter, or several whose product is meant
+Against = str | tuple[str, ...]
+Means = Float[np.ndarray, "draws cells"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """One rule applied to a table."""
+
+    rule: str
+    verdict: str
+    effect: float
+    interval: tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Within:
+    """The mean of `column` stays within `band` of its prediction in every cell.
+
+    The effect is the largest |mean - prediction| over the cells.
+    """
+
+    column: str
+    band: float
+    where: Where = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.column} within {self.band:g} of its prediction in every cell{_clause(self.where)}"
+
+    def judge(self, table: pl.DataFrame) -> Judgement:
+        """Judge a table that holds the column and its prediction."""
+        chosen = _select(table, self.where, self)
+        cells, means = _means(chosen, self.column)
+        predicted = _cell_values(chosen, cells, f"predicted {self.column}")
+        return _judge(str(self), np.abs(means - predicted).max(1), -np.inf, self.band)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """Where the mean of `column` falls through `level` along `axis`: a capacity, by log-linear interpolation.
+
+    The first cell below the level counts; a curve that starts below it or never falls to it has no crossing,
+    and a rule built on it stays undecided.
+    """
+
+    column: str
+    axis: str
+    level: float
+
+    def __str__(self) -> str:
+        return f"the {self.axis} at which {self.column} falls to {self.level:g}"
+
+    def curve(
+        self, table: pl.DataFrame, against: Against
+    ) -> tuple[Float[np.ndarray, " x"], Float[np.ndarray, "draws x"]]:
+        """The crossing at each setting of `against`, for the sample and every resample."""
+        cells, means = _means(table, self.column)
+        along = np.array([cell[self.axis] for cell in cells], dtype=float)
+        settings = _settings(cells, against)
+        places = {
+            setting: np.array([other == setting for other in settings])
+            for setting in sorted(set(settings), key=lambda setting: float(np.prod(setting)))
+        }
+        x = np.array([np.prod(setting) for setting in places])
+        return x, np.stack(
+            [_crossings(along[place], means[:, place], self.level) for place in places.values()], axis=1
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponent:
+    """The slope of log(of) in log(against), by least squares, lies in [low, high].
+
+    `of` is a column, whose means are used, or a `Crossing`. Several parameters in `against` are multiplied.
+    """
+
+    of: str | Crossing
+    against: Against
+    low: float
+    high: float
+    where: Where = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        band = f"between {self.low:g} and {self.high:g}"
+        return f"exponent of {self.of} in {product_name(self.against)} {band}{_clause(self.where)}"
+
+    def judge(self, table: pl.DataFrame) -> Judgement:
+        """Judge a table with at least two values of `against`."""
+        chosen = _select(table, self.where, self)
+        if isinstance(self.of, Crossing):
+            x, y = self.of.curve(chosen, self.against)
+        else:
+            cells, y = _means(chosen, self.of)
+            x = np.array([np.prod(setting) for setting in _settings(cells, self.against)])
+        if len(np.unique(x)) < 2:
+            raise SimonidesError(
+                f"rule '{self}' needs two values of {product_name(self.against)}, the table has fewer."
+            )
+        centred = np.log(x) - np.log(x).mean()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            slopes = np.log(y) @ centred / (centred @ centred)
+        return _judge(str(self), slopes, self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """The mean of `column` is at least, or at most, a number in every cell.
+
+    The effect is the mean of the cell nearest to breaking the rule.
+    """
+
+    column: str
+    at_least: float = -np.inf
+    at_most: float = np.inf
+    where: Where = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if np.isfinite(self.at_least) == np.isfinite(self.at_most):
+            raise SimonidesError("a Threshold takes one of at_least and at_most.")
+
+    def __str__(self) -> str:
+        side = f"at least {self.at_least:g}" if np.isfinite(self.at_least) else f"at most {self.at_most:g}"
+        return f"{self.column} {side} in every cell{_clause(self.where)}"
+
+    def judge(self, table: pl.DataFrame) -> Judgement:
+        """Judge a table that holds the column."""
+        _, means = _means(_select(table, self.where, self), self.column)
+        nearest = means.min(1) if np.isfinite(self.at_least) else means.max(1)
+        return _judge(str(self), nearest, self.at_least, self.at_most)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ordered:
+    """The mean of `column` rises along the values `order` of the parameter `by`, all else equal.
+
+    The effect is the smallest rise between neighbours, over all settings of the other parameters; it must be
+    above `least`.
+    """
+
+    column: str
+    by: str
+    order: tuple[Value, ...]
+    least: float = 0.0
+    where: Where = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        steps = " < ".join(str(value) for value in self.order)
+        more = f" by more than {self.least:g}" if self.least else ""
+        return f"{self.column} rises along {self.by}: {steps}{more}{_clause(self.where)}"
+
+    def judge(self, table: pl.DataFrame) -> Judgement:
+        """Judge a table that has all values of the order in every setting."""
+        cells, means = _means(_select(table, self.where, self), self.column)
+        groups: dict[tuple[object, ...], dict[object, int]] = {}
+        for place, cell in enumerate(cells):
+            rest = tuple(value for name, value in cell.items() if name != self.by)
+            groups.setdefault(rest, {})[cell[self.by]] = place
+        rises = [
+            means[:, group[high]] - means[:, group[low]]
+            for group in groups.values()
+            for low, high in zip(self.order, self.order[1:], strict=False)
+            if low in group and high in group
+        ]
+        if not rises:
+            raise SimonidesError(f"rule '{self}' finds no two values of {self.by} to compare.")
+        return _judge(str(self), np.stack(rises, 1).min(1), self.least, np.inf)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equal:
+    """Two measured columns have the same mean in every cell, up to a tolerance.
+
+    The effect is the largest |mean difference| over the cells.
+    """
+
+    column: str
+    other: str
+    tolerance: float
+    where: Where = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.column} equals {self.other} within {self.tolerance:g} in every cell{_clause(self.where)}"
+
+    def judge(self, table: pl.DataFrame) -> Judgement:
+        """Judge a table that holds both columns."""
+        chosen = _select(table, self.where, self)
+        _, first = _means(chosen, self.column)
+        _, second = _means(chosen, self.other)
+        return _judge(str(self), np.abs(first - second).max(1), -np.inf, self.tolerance)
+
+
+Rule = Within | Exponent | Threshold | Ordered | Equal
+
+
+def product_name(against: Against) -> str:
+    """How a product of parameters is written."""
+    return against if isinstance(against, str) else " × ".join(against)
+
+
+def interval(values: Float[np.ndarray, " draws"]) -> tuple[float, float]:
+    """The 95 % percentile interval of the resamples, values[1:]."""
+    low, high = np.quantile(values[1:], [0.025, 0.975])
+    return float(low), float(high)
+
+
+def resampled_means(by_seed: Float[np.ndarray, "cells seeds"]) -> Means:
+    """Means over seeds: row 0 for the sample, then one row for each of the resamples of whole seeds.
+
+    Entries that are missing (NaN) are left out of their cell's mean.
+    """
+    seeds = by_seed.shape[1]
+    draws = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
+    counts = np.stack([(draws == seed).sum(1) for seed in range(seeds)], axis=1).astype(float)
+    counts = np.concatenate([np.ones((1, seeds)), counts])
+    present = np.isfinite(by_seed)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (counts @ np.where(present, by_seed, 0).T) / (counts @ present.T)
+
+
+def cell_columns(table: pl.DataFrame) -> list[str]:
+    """The columns that tell one cell from another: parameters, and the row inside a point where it has many."""
+    names = [name for name in table.columns if name.startswith("cell ")]
+    return names + (["row"] if table["row"].max() else [])
+
+
+def _means(table: pl.DataFrame, column: str) -> tuple[list[dict[str, Any]], Means]:
+    if column not in table.columns:
+        raise SimonidesError(f"a rule asks for the column {column!r}, which measure does not return.")
+    keys = cell_columns(table)
+    wide = (
+        table.select([*keys, "seed", pl.col(column).cast(pl.Float64)])
+        .pivot("seed", index=keys, values=column, sort_columns=False)
+        .sort(keys)
+    )
+    cells = [
+        {name.removeprefix("cell "): value for name, value in row.items()}
+        for row in wide.select(keys).iter_rows(named=True)
+    ]
+    return cells, resampled_means(wide.drop(keys).fill_null(np.nan).to_numpy())
+
+
+def _settings(cells: list[dict[str, Any]], against: Against) -> list[tuple[float, ...]]:
+    names = (against,) if isinstance(against, str) else against
+    return [tuple(float(cell[name]) for name in names) for cell in cells]
+
+
+def _cell_values(table: pl.DataFrame, cells: list[dict[str, Any]], column: str) -> Float[np.ndarray, " cells"]:
+    if column not in table.columns:
+        raise SimonidesError(f"a rule asks for '{column}', which the claim's predictions do not give.")
+    keys = cell_columns(table)
+    grouped = table.group_by(keys).agg(pl.col(column).mean()).sort(keys)
+    return grouped[column].to_numpy()
+
+
+def _select(table: pl.DataFrame, where: Where, rule: object) -> pl.DataFrame:
+    for name, value in where.items():
+        if f"cell {name}" not in table.columns:
+            raise SimonidesError(f"rule '{rule}' names the parameter {name!r}, which the grid does not have.")
+        table = table.filter(pl.col(f"cell {name}") == value)
+    if table.is_empty():
+        raise SimonidesError(f"rule '{rule}' selects no row of the table.")
+    return table
+
+
+def _crossings(along: Float[np.ndarray, " cells"], means: Means, level: float) -> Float[np.ndarray, " draws"]:
+    order = np.argsort(along)
+    along, means = np.log(along[order]), means[:, order]
+    below = means < level
+    first = below.argmax(1)
+    known = below.any(1) & (first > 0)
+    rows = np.arange(len(means))
+    previous = np.maximum(first - 1, 0)
+    high, low = means[rows, previous], means[rows, first]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (high - level) / (high - low)
+        found = np.exp(along[previous] + share * (along[first] - along[previous]))
+    return np.where(known, found, np.nan)
+
+
+def _judge(rule: str, values: Float[np.ndarray, " draws"], low: float, high: float) -> Judgement:
+    if not np.isfinite(values).all():
+        finite = values[np.isfinite(values)]
+        bounds = (float(finite.min()), float(finite.max())) if len(finite) else (-np.inf, np.inf)
+        effect = float(values[0])
+        return Judgement(rule=rule, verdict=UNDECIDED, effect=effect, interval=bounds)
+    bottom, top = interval(values)
+    if low <= bottom and top <= high:
+        verdict = HOLDS
+    elif top < low or bottom > high:
+        verdict = FAILS
+    else:
+        verdict = UNDECIDED
+    return Judgement(rule=rule, verdict=verdict, effect=float(values[0]), interval=(bottom, top))
+
+
+def _clause(where: Where) -> str:
+    return " where " + ", ".join(f"{name} = {value}" for name, value in where.items()) if where else ""

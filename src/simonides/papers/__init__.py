@@ -1,0 +1,1 @@
+"""What is claimed: one folder a paper, one file a claim."""
