@@ -6,11 +6,12 @@ from simonides.memories.linear import LinearMemory
 from simonides.memories.low_rank import LowRankMemory
 from simonides.memories.quantised import quantised
 from simonides.memories.recall import margins, recall, top_answers
-from simonides.memories.writing import outer_products, pseudo_inverse
+from simonides.memories.writing import class_sums, outer_products, pseudo_inverse
 
 __all__ = [
     "LinearMemory",
     "LowRankMemory",
+    "class_sums",
     "embed",
     "embeddings",
     "margins",

@@ -16,8 +16,11 @@ from torch import Tensor
 from simonides.errors import SimonidesError
 from simonides.memories.writing import select
 
-# entries of one block of the score table: 2^22 float32 are 16 MB
-_BLOCK = 2**22
+# entries of one block of the score table: 8 MB in float32; larger ones are returned to the system after each
+# use, and faulting them in again cost a third of the time
+_BLOCK = 2**21
+# below this many candidates one float64 product is faster than screening and settling
+_FEW = 512
 
 
 def recall(
@@ -31,13 +34,13 @@ def recall(
         queries: the vectors a memory returned.
         candidates: the embeddings u_y of the answers.
         screen: format of the screening product; by default bfloat16 where the processor multiplies it fast
-            and the table is large, float32 elsewhere. It changes the time taken, never the answer.
+            and the table is large, float32 elsewhere, and no screening among few candidates. It changes the
+            time taken, never the answer.
 
     Raises:
         SimonidesError: on a NaN or an infinity, since no argmax exists then, and where the widths disagree.
 
-    Memory: besides its inputs, Q M / 64 float32 numbers, one short copy of the candidates' block and a table
-    of 2^22 numbers.
+    Memory: besides its inputs, Q M / 32 numbers for the bounds, a block's short copy and a table of 2^21 numbers.
 
     >>> recall(torch.tensor([[0.0, 2.0]]), torch.eye(2))
     tensor([1])
@@ -49,7 +52,10 @@ def recall(
         runs = queries.shape[:-2]
         flat = recall(queries.flatten(0, -3), candidates.flatten(0, -3), screen)
         return flat.unflatten(0, runs)
-    screen = _fast_format(queries, candidates) if screen is None else screen
+    if screen is None:
+        if candidates.shape[-2] <= _FEW:
+            return _few(queries, candidates)
+        screen = _fast_format(queries, candidates)
     group = 64 if candidates.shape[-2] >= 4096 else 16
     upper, lower = _group_bounds(queries, candidates, group, screen)
     possible = upper >= lower.amax(1, keepdim=True)  # runs, groups, Q
@@ -101,6 +107,15 @@ def margins(
         scores.scatter_(-1, place, torch.where(inside, -torch.inf, scores.gather(-1, place)))
         rival = torch.maximum(rival, scores.amax(-1))
     return correct - rival
+
+
+def _few(queries: Tensor, candidates: Tensor) -> Int[Tensor, "runs Q"]:
+    """The argmax from one float64 product, block by block of queries."""
+    candidates = candidates.double()
+    runs, count = candidates.shape[:2]
+    rows = max(1, _BLOCK // (runs * count))
+    parts = queries.split(rows, 1)
+    return torch.cat([(part.double() @ candidates.mT).argmax(-1) for part in parts], 1)
 
 
 def _fast_format(queries: Tensor, candidates: Tensor) -> torch.dtype:

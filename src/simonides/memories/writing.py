@@ -23,7 +23,8 @@ def outer_products(
     """W = sum_x alpha_x u_{f(x)} e_x^T, the Hebbian sum of outer products.
 
     Kohonen (1972); equation (1) of Cabannes, Dohmatob & Bietti (2024). `weights` are the alpha_x (all one
-    when left out). Beside W itself the sum keeps one block of rows, never an N x M table.
+    when left out). Inputs that share an answer are added first, so the cost is N d_in + M d_out d_in, and
+    N d_out d_in where M >= N. Beside W the sum keeps one block of rows, or M d_in sums; never an N x M table.
 
     Raises:
         SimonidesError: when there are no associations or the shapes disagree.
@@ -33,13 +34,36 @@ def outer_products(
             [1., 0.]])
     """
     _check(inputs, outputs, targets)
+    facts, answers = inputs.shape[-2], outputs.shape[-2]
+    if answers < facts:
+        return outputs.mT @ class_sums(inputs, targets, answers, weights)
     total = inputs.new_zeros(*inputs.shape[:-2], outputs.shape[-1], inputs.shape[-1])
-    for start in range(0, inputs.shape[-2], _ROWS):
+    for start in range(0, facts, _ROWS):
         rows = slice(start, start + _ROWS)
         written = select(outputs, targets[..., rows])
         if weights is not None:
             written = written * weights[..., rows, None]
         total += written.mT @ inputs[..., rows, :]
+    return total
+
+
+def class_sums(
+    inputs: Float[Tensor, "*runs N d_in"],
+    targets: Int[Tensor, "*runs N"],
+    answers: int,
+    weights: Float[Tensor, "*runs N"] | None = None,
+) -> Float[Tensor, "*runs M d_in"]:
+    """S_y = sum_{x: f(x) = y} alpha_x e_x, so that W = sum_y u_y S_y^T.
+
+    With few answers, `LowRankMemory(outputs.mT, sums)` is the same memory as W at the cost of M directions.
+    """
+    total = inputs.new_zeros(*inputs.shape[:-2], answers, inputs.shape[-1])
+    for start in range(0, inputs.shape[-2], _ROWS):
+        rows = slice(start, start + _ROWS)
+        block = inputs[..., rows, :]
+        if weights is not None:
+            block = block * weights[..., rows, None]
+        total.scatter_add_(-2, targets[..., rows, None].expand_as(block), block)
     return total
 
 

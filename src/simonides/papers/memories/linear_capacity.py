@@ -27,7 +27,7 @@ def grid(widths: list[int], shares: list[float], seeds: int) -> Grid:
     return cells({"d": d, "facts": round(share * d * d)} for d in widths for share in shares).with_seeds(seeds)
 
 
-SHARES = [0.015, 0.02, 0.025, 0.03, 0.036, 0.05, 0.08, 0.15]
+SHARES = [0.015, 0.02, 0.025, 0.03, 0.036, 0.05, 0.09]
 CAPACITY = Crossing(column="recall", axis="facts", level=0.99)
 claim = Claim(
     question="How many random facts can a d × d sum of outer products recall?",

@@ -6,7 +6,7 @@ Nichani, Lee & Bietti (2025), theorem 1; inputs that share an answer interfere d
 from torch import Tensor
 
 from simonides.lab import CapacityPlot, Claim, Crossing, Exponent, Grid, Overlay, Runs, Within, cells
-from simonides.memories import LinearMemory
+from simonides.memories import LowRankMemory, class_sums
 from simonides.papers.memories._draws import embeddings, repeats
 from simonides.probes import accuracy
 from simonides.tasks import many_to_one
@@ -19,7 +19,8 @@ def measure(runs: Runs, *, d: int, facts: int, answers: int) -> dict[str, Tensor
     inputs = embeddings(runs, memories, facts, d)
     outputs = embeddings(runs, memories, answers, d)
     targets = many_to_one(facts, answers).to(runs.device).expand(inputs.shape[:-1])
-    memory = LinearMemory.store(inputs, outputs, targets)
+    # the sum of outer products has one direction an answer: keeping it as factors is the same matrix
+    memory = LowRankMemory(outputs.mT, class_sums(inputs, targets, answers))
     return {"recall": accuracy(memory, inputs, outputs, targets).mean(-1)}
 
 

@@ -1,0 +1,50 @@
+# Every target sets up what it needs, in .venv.  `make demo` and `make test` are all a newcomer needs.
+SHELL := /bin/bash
+BIN := .venv/bin
+DEMO := demo
+
+.PHONY: help demo install test lint docs bench clean
+
+help:
+	@echo "make demo     run the headline claims at desk scale and write a page (under 3 minutes)"
+	@echo "make test     run everything that CI runs"
+	@echo "make install  only make .venv with simonides in it"
+	@echo "make docs     build the documentation into docs/_build/html"
+	@echo "make bench    measure the hot paths against their floors"
+	@echo "make clean    remove .venv and what was built"
+
+.venv/.made: tools/make_venv.sh
+	@bash tools/make_venv.sh .venv
+	@touch $@
+
+.venv/.installed: .venv/.made pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[facts]'
+	@touch $@
+
+.venv/.tested: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: .venv/.installed
+
+demo: .venv/.installed
+	@$(BIN)/simonides run memories --scale desk --store $(DEMO)
+	@$(BIN)/simonides report memories --scale desk --store $(DEMO)
+
+lint: .venv/.tested
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint docs
+	$(BIN)/pytest -n $$(nproc)
+
+docs: .venv/.tested
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build/html
+
+bench: .venv/.tested
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv docs/_build $(DEMO) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
