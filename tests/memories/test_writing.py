@@ -56,7 +56,7 @@ def test_pseudo_inverse_is_exact_for_independent_inputs(generator):
         (2, [-1, 0], "outside 0 .. 2"),
     ],
 )
-def test_bad_associations_are_refused(facts, targets, message):
+def test_bad_associations_are_refused(facts, targets, message, unchecked):
     with pytest.raises(SimonidesError, match=message):
         outer_products(torch.ones(facts, 4), torch.ones(3, 4), torch.tensor(targets, dtype=torch.int64))
 

@@ -37,9 +37,11 @@ def simulate(d, targets, kind="sphere", rule="outer", projection=None, facts_wan
     return torch.stack(right).mean().item()
 
 
-@pytest.mark.parametrize(("d", "facts"), [(32, 30), (32, 61), (64, 122), (64, 245), (64, 600), (128, 700)])
+@pytest.mark.parametrize(
+    ("d", "facts"), [(8, 7), (16, 30), (32, 30), (32, 61), (64, 122), (64, 245), (64, 600), (128, 700)]
+)
 def test_injective(d, facts):
-    assert linear_recall(d, facts) == pytest.approx(simulate(d, range(facts)), abs=0.02)
+    assert linear_recall(d, facts) == pytest.approx(simulate(d, range(facts)), abs=0.015)
 
 
 @pytest.mark.parametrize(("d", "facts"), [(32, 30), (64, 122), (64, 400)])
@@ -98,7 +100,7 @@ def test_a_share_that_falls_with_facts_and_rises_with_width(d, facts, kind):
 
 
 def test_far_past_capacity_recall_is_small_but_above_chance():
-    assert 1 / 4000 < linear_recall(8, 4000) < 0.02
+    assert 1 / 1000 < linear_recall(16, 1000) == pytest.approx(simulate(16, range(1000)), abs=0.001)
 
 
 def test_capacity_and_width_invert_one_another():

@@ -5,7 +5,7 @@ from simonides.memories.embeddings import embed
 from simonides.memories.linear import LinearMemory
 from simonides.memories.low_rank import LowRankMemory
 from simonides.memories.quantised import quantised
-from simonides.memories.recall import margins, recall, top_answers
+from simonides.memories.retrieval import margins, recall, top_answers
 from simonides.memories.writing import class_sums, outer_products, pseudo_inverse
 
 __all__ = [

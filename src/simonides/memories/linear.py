@@ -28,7 +28,7 @@ class LinearMemory(nn.Module):
 
     def __init__(self, weight: Float[Tensor, "*runs d_out d_in"]) -> None:
         super().__init__()
-        self.weight = nn.Parameter(weight, requires_grad=False)
+        self.weight = nn.Parameter(weight.contiguous(), requires_grad=False)
 
     @classmethod
     def store(

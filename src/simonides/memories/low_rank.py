@@ -24,8 +24,8 @@ class LowRankMemory(nn.Module):
 
     def __init__(self, left: Float[Tensor, "*runs d_out m"], right: Float[Tensor, "*runs m d_in"]) -> None:
         super().__init__()
-        self.left = nn.Parameter(left, requires_grad=False)
-        self.right = nn.Parameter(right, requires_grad=False)
+        self.left = nn.Parameter(left.contiguous(), requires_grad=False)
+        self.right = nn.Parameter(right.contiguous(), requires_grad=False)
 
     @classmethod
     def project(
@@ -60,7 +60,7 @@ class LowRankMemory(nn.Module):
         directions = sample(rank, width, generators).to(weight) * (width / rank) ** 0.5
         if side == "input":
             return cls(weight @ directions.mT, directions)
-        return cls(directions.mT.contiguous(), directions @ weight)
+        return cls(directions.mT, directions @ weight)
 
     @classmethod
     def truncate(cls, weight: Float[Tensor, "*runs d_out d_in"], rank: int) -> "LowRankMemory":

@@ -43,7 +43,7 @@ claim = Claim(
     measure=measure,
     predictions={"recall": linear_recall},
     rules=[
-        Within(column="recall", band=0.03),
+        Within(column="recall", band=0.02),
         Exponent(of=CAPACITY, against="d", low=1.85, high=2.35),
     ],
     figures=[

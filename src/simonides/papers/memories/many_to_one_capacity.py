@@ -50,7 +50,7 @@ claim = Claim(
     measure=measure,
     predictions={"recall": linear_recall},
     rules=[
-        Within(column="recall", band=0.03),
+        Within(column="recall", band=0.02),
         Exponent(of=CAPACITY, against="d", low=0.85, high=1.15, where={"answers": 2}),
         Exponent(of=CAPACITY, against="d", low=0.85, high=1.15, where={"answers": 4}),
     ],

@@ -40,7 +40,7 @@ def test_near_ties_below_the_resolution_of_the_screen(screen, generator):
 
 @pytest.mark.parametrize("screen", [None, torch.bfloat16, torch.float32])
 def test_the_lowest_of_equal_candidates_wins_across_blocks(screen, generator, monkeypatch):
-    monkeypatch.setattr("simonides.memories.recall._BLOCK", 2**9)
+    monkeypatch.setattr("simonides.memories.retrieval._BLOCK", 2**9)
     u = torch.randn(8, 16, generator=generator).repeat(40, 1)
     v = torch.randn(30, 16, generator=generator)
     assert torch.equal(recall(v, u, screen), brute(v, u[:8]))
@@ -49,7 +49,7 @@ def test_the_lowest_of_equal_candidates_wins_across_blocks(screen, generator, mo
 def test_block_size_changes_nothing(generator, monkeypatch):
     v, u = torch.randn(3, 50, 24, generator=generator), torch.randn(3, 700, 24, generator=generator)
     whole = recall(v, u)
-    monkeypatch.setattr("simonides.memories.recall._BLOCK", 2**8)
+    monkeypatch.setattr("simonides.memories.retrieval._BLOCK", 2**8)
     assert torch.equal(recall(v, u), whole)
     assert torch.equal(whole, brute(v, u))
 
@@ -79,13 +79,13 @@ def test_no_silent_argmax_of_nan(bad):
         recall(torch.tensor([[bad, 1.0]]), torch.eye(2))
 
 
-def test_widths_must_agree():
+def test_widths_must_agree(unchecked):
     with pytest.raises(SimonidesError, match="width 3 and candidates 2"):
         recall(torch.ones(1, 3), torch.eye(2))
 
 
 def test_top_answers_equal_topk(generator, monkeypatch):
-    monkeypatch.setattr("simonides.memories.recall._BLOCK", 64)
+    monkeypatch.setattr("simonides.memories.retrieval._BLOCK", 64)
     v, u = torch.randn(4, 8, generator=generator), torch.randn(100, 8, generator=generator)
     scores, index = top_answers(v, u, 7)
     expected = (v @ u.T).topk(7)
@@ -94,7 +94,7 @@ def test_top_answers_equal_topk(generator, monkeypatch):
 
 
 def test_margins_equal_brute_force_and_sign_says_recalled(generator, monkeypatch):
-    monkeypatch.setattr("simonides.memories.recall._BLOCK", 2**8)
+    monkeypatch.setattr("simonides.memories.retrieval._BLOCK", 2**8)
     v, u = torch.randn(2, 30, 8, generator=generator), torch.randn(2, 12, 8, generator=generator)
     targets = torch.randint(12, (2, 30), generator=generator)
     scores = v @ u.mT

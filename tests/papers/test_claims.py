@@ -1,0 +1,64 @@
+"""Every claim of the package at smoke scale: its verdict, and that stacking changes no bit of it."""
+
+import pytest
+
+from simonides.lab.engine import Task, measure_task, pending
+from simonides.lab.loading import scan
+from simonides.lab.plan import Plan
+from simonides.lab.report import write_report
+from simonides.lab.store import Store
+from simonides.lab.verdict import gather, judge
+
+FILES = {file.id: file for file in scan()}
+
+
+@pytest.fixture(scope="module", params=FILES)
+def measured(request, tmp_path_factory):
+    plan = Plan(FILES[request.param], "smoke")
+    store = Store(tmp_path_factory.mktemp("claims") / "store")
+    store.open_for_writing()
+    for task in pending(plan, store)[0]:
+        outcome = measure_task(task)
+        assert not outcome.failed, outcome.failed[0]
+    return plan, store
+
+
+def test_holds(measured):
+    plan, store = measured
+    verdict = judge(plan, gather(plan, store))
+    assert verdict.verdict == "holds", verdict.checks
+
+
+def test_at_least_five_seeds_and_three_scales(measured):
+    plan, _ = measured
+    assert set(plan.claim.scales) == {"smoke", "desk", "paper"}
+    assert all(grid.seeds >= 5 for grid in plan.claim.scales.values())
+
+
+def test_a_run_has_the_same_bits_alone_and_in_a_stack(measured, tmp_path):
+    plan, store = measured
+    alone = Store(tmp_path / "alone")
+    alone.open_for_writing()
+    for stack in plan.stacks[:: max(1, len(plan.stacks) // 6)]:
+        point = stack[-1]
+        task = Task(
+            file=plan.file, points=(point,), missing=frozenset([point.key]), store=alone.root, rule=plan.rule
+        )
+        measure_task(task)
+        assert alone.read(point).rows.equals(store.read(point).rows), point
+
+
+def test_has_a_question_a_source_and_a_citation(measured):
+    plan, _ = measured
+    assert plan.claim.question.endswith("?")
+    assert plan.claim.source
+    assert plan.claim.references
+
+
+def test_its_page_is_written(measured, tmp_path):
+    plan, store = measured
+    index, _ = write_report([plan], store, tmp_path / "report")
+    page = (tmp_path / "report" / f"{plan.file.paper}.html").read_text()
+    assert page.count("<figure>") == len(plan.claim.figures)
+    assert "<math" in page
+    assert "holds" in index.read_text()
