@@ -15,6 +15,7 @@ from simonides.lab.rules import Against, Crossing, Where, cell_columns, interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 # Okabe & Ito's colours, which the colour-blind can tell apart, without black and yellow: both page schemes work
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31", "#7a7a7a")
@@ -94,8 +95,10 @@ class CapacityPlot:
             known = np.isfinite(mean)
             if known.sum() < 1:
                 continue
-            slope = np.polyfit(np.log(x[known]), np.log(mean[known]), 1)[0] if known.sum() > 1 else np.nan
-            label = (f"{self.by} = {value}: " if self.by else "measured: ") + f"slope {slope:.2f}"
+            label = f"{self.by} = {value}" if self.by else "measured"
+            if known.sum() > 1:
+                slope = np.polyfit(np.log(x[known]), np.log(mean[known]), 1)[0]
+                label += f": slope {slope:.2f}"
             errors = np.nan_to_num(np.abs(np.stack([mean - low, high - mean])))
             axes.errorbar(x, mean, errors, fmt="o", ms=4, lw=1.2, capsize=2, color=colour, label=label)
             if predicted in group.columns:
@@ -198,12 +201,24 @@ def _prediction_line(
 def _finish(axes: "Axes", title: str, x_label: str, y_label: str, log: str) -> None:
     if "x" in log:
         axes.set_xscale("log")
+        _label_log_ticks(axes.xaxis, axes.get_xlim())
     if "y" in log:
         axes.set_yscale("log")
+        _label_log_ticks(axes.yaxis, axes.get_ylim())
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.legend(fontsize=8)
+
+
+def _label_log_ticks(axis: "Axis", limits: tuple[float, float]) -> None:
+    """Plain numbers at 1, 2 and 5 of each decade, or at decades alone where there are many."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    wide = limits[1] / max(limits[0], 1e-300) > 1e3
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _plain(text: str) -> str:

@@ -108,7 +108,9 @@ def interval_text(ends: tuple[float, float] | None) -> str:
 
 def _counts(entries: list[_Entry]) -> str:
     found = Counter(entry.verdict.verdict for entry in entries)
-    return ", ".join(f"{found[name]} {name}" for name in ("holds", "fails", "undecided") if found[name]) + "."
+    plural = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
+    words = [f"{found[name]} {name if found[name] == 1 else many}" for name, many in plural.items() if found[name]]
+    return ", ".join(words) + "."
 
 
 def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:

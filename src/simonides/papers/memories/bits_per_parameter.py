@@ -90,7 +90,6 @@ claim = Claim(
             x_label="facts N (a random permutation)",
             y_label="bits stored / bits of the matrix",
             level=1.0,
-            log="xy",
         ),
     ],
 )
