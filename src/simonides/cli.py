@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import tyro
 
-from simonides.errors import SimonidesError
-from simonides.options import Command, Run
+from simonides.errors import SimonidesError, check_name
+from simonides.options import NAMES, Command, Run
 
 _DESCRIPTION = """simonides: a laboratory for memory in transformer weights.
 
@@ -23,6 +23,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> int:
+    if arguments and not arguments[0].startswith("-"):
+        try:
+            check_name("command", arguments[0], NAMES)
+        except SimonidesError as error:
+            return _say(f"error: {error}", 2)
     command, unknown = tyro.cli(
         Command,
         prog="simonides",

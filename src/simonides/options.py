@@ -149,3 +149,5 @@ Command = (
     | Annotated[Cite, subcommand("cite")]
     | Annotated[Recall, subcommand("recall")]
 )
+
+NAMES = ("list", "show", "run", "status", "verdict", "report", "cite", "recall")

@@ -140,7 +140,9 @@ def render(figure: Figure, table: pl.DataFrame, predictions: Predictions) -> dic
         out = {}
         for kind in ("svg", "png", "pdf"):
             buffer = io.BytesIO()
-            metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+            # no dates: the same numbers give the same files
+            none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+            metadata = {"svg": none, "pdf": {"CreationDate": None}}.get(kind)
             transparent = kind == "svg"
             picture.savefig(buffer, format=kind, dpi=160, metadata=metadata, transparent=transparent)
             out[kind] = buffer.getvalue()

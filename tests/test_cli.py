@@ -1,0 +1,251 @@
+"""The command line as a stranger uses it: exit codes, texts, speed of the light commands, nothing bare."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from claim_files import write_claim
+
+from simonides.cli import main
+from simonides.lab.loading import scan
+
+
+def simonides(*arguments, capsys):
+    """Exit code, standard output and standard error of a command in this process."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    out = capsys.readouterr()
+    return stopped.value.code or 0, out.out, out.err
+
+
+@pytest.fixture
+def ran(tmp_path, capsys):
+    path = write_claim(tmp_path)
+    code, _, err = simonides(
+        "run", path, "--scale", "smoke", "--store", tmp_path / "s", "--workers", "1", capsys=capsys
+    )
+    assert code == 0, err
+    return path, tmp_path / "s"
+
+
+def test_list_names_every_claim(capsys):
+    code, out, _ = simonides("list", capsys=capsys)
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [file.id for file in scan()]
+
+
+@pytest.mark.parametrize("command", [["list"], ["--help"], ["run", "--help"]])
+def test_light_commands_do_not_import_torch(command):
+    """They answer at once because they import nothing heavy."""
+    code = (
+        "import sys, contextlib\nfrom simonides.cli import main\n"
+        f"with contextlib.suppress(SystemExit): main({command!r})\n"
+        "heavy = {'torch', 'polars', 'numpy', 'scipy', 'matplotlib', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+COMMANDS = ["list", "show", "run", "status", "verdict", "report", "cite", "recall"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example_that_parses(command, capsys):
+    code, out, _ = simonides(command, "--help", capsys=capsys)
+    assert code == 0
+    assert f"Example: simonides {command}" in " ".join(out.replace("│", " ").split())
+
+
+def test_no_arguments_show_the_help(capsys):
+    code, out, _ = simonides(capsys=capsys)
+    assert code == 0
+    assert all(command in out for command in COMMANDS)
+
+
+def test_verdict_json_has_what_scripts_need(ran, capsys):
+    path, store = ran
+    code, out, _ = simonides("verdict", path, "--scale", "smoke", "--store", store, "--json", capsys=capsys)
+    (entry,) = json.loads(out)
+    assert code == 0
+    assert entry["claim"] == "local/noise"
+    assert entry["paper"] == "local"
+    assert entry["verdict"] == "holds"
+    assert entry["scale"] == "smoke"
+    assert entry["interval"][0] <= entry["effect"] <= entry["interval"][1] + 1e-9
+    assert entry["rule_older_than_data"] is True
+    assert (entry["seeds"], entry["present"], entry["missing"]) == (5, 20, 0)
+    assert "deviation within 0.2" in entry["rule"]
+
+
+def test_verdict_exits_with_1_when_a_claim_fails(tmp_path, capsys):
+    path = write_claim(tmp_path, rule='Threshold(column="deviation", at_least=5)')
+    store = tmp_path / "s"
+    assert simonides("run", path, "--scale", "smoke", "--store", store, "--workers", "1", capsys=capsys)[0] == 0
+    code, out, _ = simonides("verdict", path, "--scale", "smoke", "--store", store, capsys=capsys)
+    assert code == 1
+    assert out.startswith("fails")
+
+
+def test_without_runs_a_verdict_is_undecided(tmp_path, capsys):
+    code, out, _ = simonides("verdict", "memories", "--store", tmp_path / "none", "--json", capsys=capsys)
+    entries = json.loads(out)
+    assert code == 0
+    assert {entry["verdict"] for entry in entries} == {"undecided"}
+    assert all(entry["present"] == 0 and entry["effect"] is None for entry in entries)
+    assert not (tmp_path / "none").exists()
+
+
+def test_status_counts(ran, capsys):
+    path, store = ran
+    _, out, _ = simonides("status", path, "--scale", "smoke", "--store", store, capsys=capsys)
+    assert "20 of 20 runs" in out
+    _, out, _ = simonides("status", path, "--scale", "desk", "--store", store, "--json", capsys=capsys)
+    assert json.loads(out)[0]["present"] == 20
+    assert json.loads(out)[0]["missing"] == 10
+
+
+def test_report_is_one_offline_page_that_escapes_what_it_shows(tmp_path, capsys):
+    path = write_claim(tmp_path)
+    path.write_text(path.read_text().replace("A textbook", "<script>alert(1)</script>"))
+    store = tmp_path / "s"
+    simonides("run", path, "--scale", "smoke", "--store", store, "--workers", "1", capsys=capsys)
+    code, out, _ = simonides("report", path, "--scale", "smoke", "--store", store, capsys=capsys)
+    assert code == 0
+    index = Path(out.splitlines()[-1].removeprefix("report: "))
+    page = (index.parent / "local.html").read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "http://" not in page.replace("http://www.w3.org/", "")
+    assert "https://" not in page
+    assert "data:text/csv;base64," in page
+    for name in ("figures/local-noise-1.png", "figures/local-noise-1.pdf", "tables/local-noise.parquet"):
+        assert (index.parent / name).stat().st_size > 500
+        assert name in page
+
+
+def test_cite_gives_bibtex(capsys):
+    _, out, _ = simonides("cite", "memories", capsys=capsys)
+    assert out.count("@inproceedings{nichani2025factual,") == 1
+    assert "@article{kohonen1972correlation," in out
+
+
+def test_show_tells_rules_and_sizes(capsys):
+    _, out, _ = simonides("show", "memories/linear-capacity", capsys=capsys)
+    assert "rule: recall within" in out
+    assert "desk:" in out
+
+
+def test_run_with_a_parameter_set_by_hand_explores(tmp_path, capsys):
+    path = write_claim(tmp_path)
+    options = ["--scale", "smoke", "--store", tmp_path / "s", "--workers", "1"]
+    code, out, _ = simonides("run", path, *options, "--size", "37", capsys=capsys)
+    assert code == 0
+    assert "exploration with {'size': 37}; moves no verdict" in out
+    assert "37" in out.splitlines()[-1]
+
+
+def test_recall_of_a_users_table(tmp_path, capsys):
+    (tmp_path / "f.csv").write_text("subject,relation,attribute\nFrance,capital,Paris\nPeru,capital,Lima\n")
+    code, out, _ = simonides("recall", tmp_path / "f.csv", "Peru, capital", "--d", "32", capsys=capsys)
+    assert code == 0
+    assert out.startswith("Peru, capital: Lima")
+    assert "2 of 2 facts recalled from one 32 x 32 matrix" in out
+    assert "Theory expects 2.0" in out
+
+
+BAD = [
+    (["run", "memories/linear-capacitiy"], "did you mean 'memories/linear-capacity'"),
+    (["run", "none.py"], "does not exist"),
+    (["run", "memories", "--workers", "-1"], "--workers = -1 is too small"),
+    (["run", "memories/linear-capacity", "--dd", "9"], "did you mean 'd'?"),
+    (["run", "memories/linear-capacity", "--d"], "cannot read"),
+    (["run", "memories/linear-capacity", "9", "8"], "cannot read"),
+    (["status", "memories", "--d", "9"], "unknown argument '--d'"),
+    (["verdict", "nothing"], "no claim or paper is called 'nothing'"),
+    (["show", "memories/none"], "no claim or paper"),
+    (["cite", ""], "no claim or paper"),
+    (["recall", "none.csv"], "does not exist"),
+    (["recall", "planets"], "table 'planets' is unknown"),
+    (["recall", "element-symbol", "--d", "0"], "d = 0 is too small"),
+    (["recall", "element-symbol", "golb"], "did you mean 'gold'"),
+    (["recall", "element-symbol", "--top", "0"], "top = 0 is too small"),
+    (["recall", "element-symbol", "--d", "5", "--embedding", "one_hot"], "do not fit in d = 5"),
+    (["recall", "element-symbol", "--d", "three"], "invalid"),
+    (["run", "memories", "--scale", "huge"], "invalid choice"),
+    (["reprot"], "command 'reprot' is unknown; did you mean 'report'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_input_is_said_and_exits_with_2(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = simonides(*arguments, capsys=capsys)
+    assert code == 2
+    text = " ".join((out + err).replace("│", " ").split())
+    assert message.lower() in text.lower()
+    assert "Traceback" not in text
+    assert not list(tmp_path.glob("simonides-store/*/*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("claim = ", "line 1"),
+        ("import nothing_at_all", "ModuleNotFoundError"),
+        ("x = 1", "defines no `claim`"),
+        ("claim = 3", "must be a Claim"),
+        ("from simonides.lab import Claim\nclaim = Claim(question='?')", "line 2"),
+    ],
+)
+def test_a_claim_file_that_does_not_load_says_where(tmp_path, capsys, content, message):
+    (tmp_path / "c.py").write_text(content)
+    code, _, err = simonides("run", tmp_path / "c.py", "--store", tmp_path / "s", capsys=capsys)
+    assert code == 2
+    assert message in err
+    assert str(tmp_path / "c.py") in err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("size: int, spread: float", "size: int", "measure takes the parameters ['size']"),
+        ("lambda spread: spread", "lambda mass: mass", "asks for ['mass']"),
+        ("rules=[", "rules=[], unused=[", "unused"),
+        ('"paper": product(size=[4000], spread=[1.0])', '"paper": product(size=[4000])', "scale paper has"),
+        ('column="deviation"', 'column="missing"', "measure does not return"),
+    ],
+)
+def test_a_claim_that_does_not_fit_together_says_so(tmp_path, capsys, old, new, message):
+    path = write_claim(tmp_path)
+    path.write_text(path.read_text().replace(old, new))
+    code, out, err = simonides(
+        "run", path, "--scale", "smoke", "--store", tmp_path / "s", "--workers", "1", capsys=capsys
+    )
+    assert code == 2, out
+    assert message in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_store_that_cannot_be_written(tmp_path, capsys):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, err = simonides("run", "memories", "--store", tmp_path / "locked" / "s", capsys=capsys)
+    assert code == 2
+    assert "cannot be written" in err
+
+
+def test_a_store_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "s").write_text("")
+    code, _, err = simonides("run", "memories", "--store", tmp_path / "s", capsys=capsys)
+    assert code == 2
+    assert "is a file" in err
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m simonides list | head -1", shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
