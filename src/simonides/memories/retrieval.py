@@ -19,6 +19,8 @@ from simonides.memories.writing import select
 # entries of one block of the score table: 8 MB in float32; larger ones are returned to the system after each
 # use, and faulting them in again cost a third of the time
 _BLOCK = 2**21
+# candidates that are bounded, and looked at again, together
+_GROUP = 16
 # below this many candidates one float64 product is faster than screening and settling
 _FEW = 512
 
@@ -40,7 +42,7 @@ def recall(
     Raises:
         SimonidesError: on a NaN or an infinity, since no argmax exists then, and where the widths disagree.
 
-    Memory: besides its inputs, Q M / 32 numbers for the bounds, a block's short copy and a table of 2^21 numbers.
+    Memory: besides its inputs, Q M / 16 numbers in the screening format, a block's short copy and a table of 2^21.
 
     >>> recall(torch.tensor([[0.0, 2.0]]), torch.eye(2))
     tensor([1])
@@ -56,10 +58,7 @@ def recall(
         if candidates.shape[-2] <= _FEW:
             return _few(queries, candidates)
         screen = _fast_format(queries, candidates)
-    group = 64 if candidates.shape[-2] >= 4096 else 16
-    upper, lower = _group_bounds(queries, candidates, group, screen)
-    possible = upper >= lower.amax(1, keepdim=True)  # runs, groups, Q
-    return _settle(queries, candidates, group, possible)
+    return _settle(queries, candidates, _possible_groups(queries, candidates, screen))
 
 
 def top_answers(
@@ -126,41 +125,49 @@ def _fast_format(queries: Tensor, candidates: Tensor) -> torch.dtype:
     return queries.dtype
 
 
-def _group_bounds(
-    queries: Tensor, candidates: Tensor, group: int, screen: torch.dtype
-) -> tuple[Float[Tensor, "runs groups Q"], Float[Tensor, "runs groups Q"]]:
-    """Upper and lower bounds of the largest score in every group of `group` consecutive candidates.
+def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -> Int[Tensor, "found 3"]:
+    """(group, run, query) for every group of `_GROUP` consecutive candidates that may hold a query's argmax.
 
     With a = a' + da and b = b' + db, a' and b' in the screening format (Cauchy & Schwarz):
     |<a, b> - <a', b'>| <= |da| |b| + |a'| |db|. To this come the roundings of a sum of d products, at most
-    d u |a'| |b'| with u the unit roundoff of the sum and taken twice, and the rounding of the result.
+    d u |a'| |b'| with u the unit roundoff of the sum and taken twice, and the rounding of the result. A group
+    is possible where its largest score plus this slack reaches the best lower bound of all groups.
     """
     runs, count, d = candidates.shape
-    addition = 2.0**-53 if screen == torch.float64 else 2.0**-24
+    addition = 2 * d * (2.0**-53 if screen == torch.float64 else 2.0**-24)
     rounding = 2.0**-7 if screen == torch.bfloat16 else 0.0
     short_queries = queries.to(screen)
-    query_norm, query_error = _norm_and_error(queries, short_queries)
-    query_norm, query_error = query_norm[:, None], query_error[:, None]
-    rows = max(1, _BLOCK // (runs * queries.shape[1] * group)) * group
-    uppers, lowers = [], []
+    norm, error = (x[:, None] for x in _norm_and_error(queries, short_queries))
+    # slack = |b| (|da| + additions) + |db| (|a'| + additions), with |a'| <= |a| + |da|
+    by_norm = 1.001 * (error + addition * (norm + error))
+    by_error = 1.001 * (1 + addition) * (norm + error)
+    rows = max(1, _BLOCK // (runs * queries.shape[1] * _GROUP)) * _GROUP
+    bests, scales = [], []
+    floor = queries.new_full((runs, 1, queries.shape[1]), -torch.inf)
+
+    def slack(best: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:
+        # the last term stands for products that underflow
+        return by_norm * scale[0] + by_error * scale[1] + rounding * best.abs() + d * 2.0**-125
+
     for start in range(0, count, rows):
         block = candidates[:, start : start + rows]
-        missing = -block.shape[1] % group
+        missing = -block.shape[1] % _GROUP
         if missing:  # repeating the last candidate changes no maximum
             block = torch.cat([block, block[:, -1:].expand(-1, missing, -1)], 1)
         short = block.to(screen)
-        best = (short @ short_queries.mT).unflatten(1, (-1, group)).amax(2).to(queries.dtype)
-        norm, error = (x.unflatten(1, (-1, group)).amax(2)[..., None] for x in _norm_and_error(block, short))
-        slack = (
-            query_error * norm
-            + (query_norm + query_error) * error
-            + 2 * d * addition * (query_norm + query_error) * (norm + error)
-            + rounding * best.abs()
-        )
-        slack = 1.001 * slack + d * 2.0**-125  # for the roundings of this line, and for products that underflow
-        uppers.append(best + slack)
-        lowers.append(best - slack)
-    return torch.cat(uppers, 1), torch.cat(lowers, 1)
+        best = (short @ short_queries.mT).unflatten(1, (-1, _GROUP)).amax(2)
+        largest = [x.unflatten(1, (-1, _GROUP)).amax(2)[..., None] for x in _norm_and_error(block, short)]
+        scale = (largest[0], largest[1])
+        floor = torch.maximum(floor, (best - slack(best, scale)).amax(1, keepdim=True))
+        bests.append(best)
+        scales.append(scale)
+    found, first = [], 0
+    for best, scale in zip(bests, scales, strict=True):
+        places = (best + slack(best, scale) >= floor).transpose(0, 1).nonzero()
+        places[:, 0] += first
+        found.append(places)
+        first += best.shape[1]
+    return torch.cat(found)
 
 
 def _norm_and_error(exact: Tensor, short: Tensor) -> tuple[Tensor, Tensor]:
@@ -173,18 +180,16 @@ def _norm_and_error(exact: Tensor, short: Tensor) -> tuple[Tensor, Tensor]:
     return norm, torch.zeros_like(norm)
 
 
-def _settle(queries: Tensor, candidates: Tensor, group: int, possible: Tensor) -> Int[Tensor, "runs Q"]:
+def _settle(queries: Tensor, candidates: Tensor, groups: Int[Tensor, "found 3"]) -> Int[Tensor, "runs Q"]:
     """The exact argmax among the candidates of the possible groups, in float64."""
     count, d = candidates.shape[-2:]
     found = torch.full(queries.shape[:2], -torch.inf, dtype=torch.float64, device=queries.device)
     answer = torch.zeros(queries.shape[:2], dtype=torch.int64, device=queries.device)
-    # ordered by group, so that an earlier candidate wins a tie
-    groups = possible.transpose(0, 1).nonzero()
-    pairs = max(1, _BLOCK // (group * d))
-    offsets = torch.arange(group, device=queries.device)
+    pairs = max(1, _BLOCK // (_GROUP * d))
+    offsets = torch.arange(_GROUP, device=queries.device)
     for start in range(0, len(groups), pairs):
         which, run, query = groups[start : start + pairs].unbind(1)
-        places = (which[:, None] * group + offsets).clamp(max=count - 1)
+        places = (which[:, None] * _GROUP + offsets).clamp(max=count - 1)
         near = candidates[run[:, None], places].double()
         scores = (near @ queries[run, query].double()[:, :, None])[:, :, 0]
         first = scores.argmax(1, keepdim=True)

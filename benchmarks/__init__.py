@@ -1,0 +1,1 @@
+"""Hot paths against their floors on the machine at hand. Run: make bench."""

@@ -1,0 +1,32 @@
+"""Run every benchmark and write benchmarks/results.md."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+from benchmarks import lab, recall
+from simonides.lab.environment import environment
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    facts = environment()
+    text = [
+        "# Benchmarks",
+        "",
+        "Measured by `make bench`: one thread, medians of interleaved rounds. On a shared machine: read ratios.",
+        "",
+        f"Processor {facts['processor']} ({torch.backends.cpu.get_cpu_capability()}), torch {facts['torch']}, "
+        f"Python {platform.python_version()}.",
+    ]
+    for module in (recall, lab):
+        text += ["", f"## {module.__name__.split('.')[-1]}", "", (module.__doc__ or "").strip(), ""]
+        for line in module.lines():
+            print(line, flush=True)
+            text.append(f"- {line}")
+    (Path(__file__).parent / "results.md").write_text("\n".join(text) + "\n")
+
+
+if __name__ == "__main__":
+    main()
