@@ -1,4 +1,4 @@
-"""The store: finished points as plain files, one folder a point.
+"""The store: finished points as plain files, one folder a point::
 
     STORE/<paper>/<claim>/<2 digits>/<key>/rows.parquet    the measured rows
                                            point.json      definition, environment, rule, checksum of the rows

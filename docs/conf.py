@@ -1,0 +1,27 @@
+"""Sphinx configuration."""
+
+from importlib.metadata import version as installed
+
+project = "simonides"
+author = "The simonides developers"
+copyright = "2026, the simonides developers"
+release = version = installed("simonides")
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_enable_extensions = ["colon_fence"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "simonides"
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+napoleon_custom_sections = [("Arguments", "params_style"), ("Memory", "notes")]
+suppress_warnings = ["myst.header"]
+default_role = "code"
+
+
+def escape_bars(app, what, name, obj, options, lines):
+    """Docstrings write |x| for norms, which reStructuredText would take for a substitution."""
+    lines[:] = [line if line.lstrip().startswith(">>>") else line.replace("|", r"\|") for line in lines]
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", escape_bars)
