@@ -5,7 +5,7 @@ Letters: `d` width, `N` facts (stored inputs), `K` answers, n_y inputs that shar
 The argument, for unit-sphere embeddings. Query the memory with a stored input x whose answer is y. With
 a_k = sum_{x': f(x') = k} <e_x', e_x>, the memory returns v = sum_k a_k u_k, where a_y = 1 + noise and a_k is
 noise of variance n_k/d. For one rival k write rho = <u_k, u_y>, g = sum_{j != y, k} a_j u_j, z = <u_y, g>
-and G for the length of g orthogonal to u_y. Then, without approximation,
+and G for the length of g orthogonal to u_y. Then, without approximation::
 
     score_y - score_k = (1 - rho) (a_y + z - a_k) - sqrt(1 - rho^2) G s
 
