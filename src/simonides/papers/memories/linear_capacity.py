@@ -31,8 +31,8 @@ SHARES = [0.015, 0.02, 0.025, 0.03, 0.036, 0.05, 0.09]
 CAPACITY = Crossing(column="recall", axis="facts", level=0.99)
 claim = Claim(
     question="How many random facts can a d × d sum of outer products recall?",
-    statement=r"d^2 \gtrsim N \, \mathrm{polylog}\, N \quad \Rightarrow \quad"
-    r"\mathrm{argmax}_y \, u_y^\top W e_x = f^*(x) \text{ for all } x \text{ w.h.p.}, \quad"
+    statement=r"d^2 \gtrsim N \, \mathrm{polylog}\, N \quad \Rightarrow \quad "
+    r"\mathrm{argmax}_y \, u_y^\top W e_x = f^*(x) \text{ for all } x \text{ w.h.p.}, \quad "
     r"W = \sum_x u_{f^*(x)} e_x^\top",
     source="Nichani, Lee & Bietti (2025), theorem 1, injective case",
     references=["nichani2025factual", "kohonen1972correlation"],
