@@ -89,7 +89,7 @@ def test_top_answers_equal_topk(generator, monkeypatch):
     v, u = torch.randn(4, 8, generator=generator), torch.randn(100, 8, generator=generator)
     scores, index = top_answers(v, u, 7)
     expected = (v @ u.T).topk(7)
-    torch.testing.assert_close(scores, expected.values)
+    torch.testing.assert_close(scores, expected.values, check_dtype=False)
     assert torch.equal(index, expected.indices)
 
 
@@ -101,9 +101,48 @@ def test_margins_equal_brute_force_and_sign_says_recalled(generator, monkeypatch
     right = scores.gather(-1, targets[..., None])[..., 0]
     rival = scores.scatter(-1, targets[..., None], -torch.inf).amax(-1)
     found = margins(v, u, targets)
-    torch.testing.assert_close(found, right - rival)
+    torch.testing.assert_close(found, right - rival, check_dtype=False)
     assert torch.equal(found > 0, recall(v, u) == targets)
 
 
 def test_margin_with_one_candidate_is_infinite():
     assert margins(torch.ones(1, 2), torch.ones(1, 2), torch.tensor([0])).item() == float("inf")
+
+
+@pytest.mark.parametrize("screen", [None, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("scales", [(1e20, 1.0), (1e25, 1e12), (1e-24, 1.0), (1e-30, 1e-8), (1e-40, 1e30)])
+def test_scales_at_which_squares_overflow_or_vanish(scales, screen, generator):
+    v = torch.randn(50, 128, generator=generator) * scales[0]
+    u = torch.randn(2000, 128, generator=generator) * scales[1]
+    assert torch.equal(recall(v, u, screen), brute(v, u))
+
+
+@pytest.mark.parametrize("screen", [torch.bfloat16, torch.float32])
+def test_candidates_of_very_different_lengths(screen, generator):
+    u = torch.randn(600, 32, generator=generator) * torch.logspace(0, -30, 600)[:, None]
+    v = -u[:1].expand(20, 32) + 1e-3 * torch.randn(20, 32, generator=generator)
+    assert torch.equal(recall(v, u, screen), brute(v, u))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_formats(dtype, generator):
+    v = (torch.randn(50, 64, generator=generator) * 100).to(dtype)
+    u = (torch.randn(3000, 64, generator=generator) * 100).to(dtype)
+    assert torch.equal(recall(v, u), brute(v, u))
+
+
+@pytest.mark.parametrize("d", [1, 5, 17, 64])
+@pytest.mark.parametrize("candidates", [2, 5, 500, 700])
+def test_the_lowest_of_identical_candidates_wins_whatever_the_kernel(d, candidates, generator):
+    u = torch.randn(1, d, generator=generator).expand(candidates, d).clone()
+    v = torch.randn(9, d, generator=generator)
+    assert recall(v, u).eq(0).all()
+
+
+def test_large_finite_entries_are_no_infinity():
+    assert recall(torch.full((1, 100), 1e37), torch.full((2, 100), 1e37)).tolist() == [0]
+
+
+@pytest.mark.parametrize("candidates", [3, 900])
+def test_no_queries(candidates):
+    assert recall(torch.empty(0, 4), torch.ones(candidates, 4)).shape == (0,)

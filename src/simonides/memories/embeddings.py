@@ -5,21 +5,14 @@ Letters: `d` width, `N` number of embeddings, `R` stacked runs. Every sampler ta
 bit for bit, as sampling it alone with its own generator.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from simonides.errors import SimonidesError, check_at_least, check_name
-
-Generators = torch.Generator | Sequence[torch.Generator]
-
-
-def _stacked(sample: Callable[[torch.Generator], Tensor], generators: Generators) -> Tensor:
-    if isinstance(generators, torch.Generator):
-        return sample(generators)
-    return torch.stack([sample(generator) for generator in generators])
+from simonides.randomness import Generators, drawn
 
 
 def gaussian(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs N d"]:
@@ -31,7 +24,7 @@ def gaussian(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs
     torch.Size([3, 4])
     """
     _check(count, d)
-    return _stacked(lambda g: torch.randn(count, d, generator=g, device=g.device) / d**0.5, generators)
+    return drawn(lambda g: torch.randn(count, d, generator=g, device=g.device) / d**0.5, generators)
 
 
 def sphere(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs N d"]:
@@ -42,7 +35,7 @@ def sphere(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs N
         directions = torch.randn(count, d, generator=g, device=g.device)
         return directions / directions.norm(dim=-1, keepdim=True)
 
-    return _stacked(sample, generators)
+    return drawn(sample, generators)
 
 
 def orthonormal(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs N d"]:
@@ -60,7 +53,7 @@ def orthonormal(count: int, d: int, generators: Generators) -> Float[Tensor, "*r
         # the signs of R's diagonal make the distribution uniform (Haar)
         return (q * r.diagonal().sign()).T.contiguous()
 
-    return _stacked(sample, generators)
+    return drawn(sample, generators)
 
 
 def one_hot(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs N d"]:
@@ -72,7 +65,7 @@ def one_hot(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs 
     _check(count, d)
     if count > d:
         raise SimonidesError(f"{count} one-hot embeddings do not fit in d = {d}; give d >= {count}.")
-    return _stacked(lambda g: torch.eye(d, device=g.device)[:count].clone(), generators)
+    return drawn(lambda g: torch.eye(d, device=g.device)[:count].clone(), generators)
 
 
 KINDS: dict[str, Callable[[int, int, Generators], Tensor]] = {

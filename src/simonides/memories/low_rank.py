@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from simonides.errors import SimonidesError, check_name
-from simonides.memories.embeddings import Generators, gaussian, orthonormal
+from simonides.memories.embeddings import gaussian, orthonormal
+from simonides.randomness import Generators
 
 SIDES = ("input", "output")
 FACTORS = ("gaussian", "orthonormal")

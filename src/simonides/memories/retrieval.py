@@ -35,9 +35,9 @@ def recall(
     Arguments:
         queries: the vectors a memory returned.
         candidates: the embeddings u_y of the answers.
-        screen: format of the screening product; by default bfloat16 where the processor multiplies it fast
-            and the table is large, float32 elsewhere, and no screening among few candidates. It changes the
-            time taken, never the answer.
+        screen: format of the screening product, bfloat16, float32 or float64; by default bfloat16 where the
+            processor multiplies it fast and the table is large, the candidates' own elsewhere, and float64
+            among few candidates. It changes the time taken, never the answer.
 
     Raises:
         SimonidesError: on a NaN or an infinity, since no argmax exists then, and where the widths disagree.
@@ -48,23 +48,25 @@ def recall(
     tensor([1])
     """
     _check(queries, candidates)
+    if queries.shape[:-1].numel() == 0:
+        return torch.empty(queries.shape[:-1], dtype=torch.int64, device=queries.device)
     if queries.dim() == 2:
         return recall(queries[None], candidates[None], screen)[0]
     if queries.dim() > 3:
         runs = queries.shape[:-2]
         flat = recall(queries.flatten(0, -3), candidates.flatten(0, -3), screen)
         return flat.unflatten(0, runs)
-    if screen is None:
-        if candidates.shape[-2] <= _FEW:
-            return _few(queries, candidates)
-        screen = _fast_format(queries, candidates)
+    queries, candidates = _near_one(queries, (-1,)), _near_one(candidates, (-2, -1))
+    if screen is None and candidates.shape[-2] <= _FEW:
+        return _few(queries, candidates)
+    screen = _fast_format(queries, candidates) if screen is None else screen
     return _settle(queries, candidates, _possible_groups(queries, candidates, screen))
 
 
 def top_answers(
     queries: Float[Tensor, "Q d"], candidates: Float[Tensor, "M d"], k: int
 ) -> tuple[Float[Tensor, "Q k"], Int[Tensor, "Q k"]]:
-    """The k largest scores <u_y, v> of every query, in falling order, and the answers they belong to.
+    """The k largest scores <u_y, v> of every query, in falling order, and the answers they belong to; in float64.
 
     Raises:
         SimonidesError: when there are fewer than k candidates, or on a NaN or an infinity.
@@ -72,11 +74,12 @@ def top_answers(
     _check(queries, candidates)
     if not 1 <= k <= candidates.shape[0]:
         raise SimonidesError(f"top {k} of {candidates.shape[0]} candidates; give 1 <= k <= {len(candidates)}.")
+    queries = queries.double()
     best = queries.new_empty(queries.shape[0], 0)
     index = torch.empty(queries.shape[0], 0, dtype=torch.int64, device=queries.device)
     rows = max(k, _BLOCK // max(queries.shape[0], 1))
     for start in range(0, candidates.shape[0], rows):
-        scores = queries @ candidates[start : start + rows].T
+        scores = queries @ candidates[start : start + rows].double().T
         here = torch.arange(start, start + scores.shape[1], device=queries.device).expand_as(scores)
         merged, merged_index = torch.cat([best, scores], 1), torch.cat([index, here], 1)
         best, order = merged.topk(min(k, merged.shape[1]), dim=1)
@@ -89,17 +92,20 @@ def margins(
     candidates: Float[Tensor, "*runs M d"],
     targets: Int[Tensor, "*runs Q"],
 ) -> Float[Tensor, "*runs Q"]:
-    """<u_target, v> - max_{y != target} <u_y, v>: above zero exactly where the query is recalled.
+    """<u_target, v> - max_{y != target} <u_y, v>, in float64.
 
-    With a single candidate there is no rival and the margin is infinite.
+    Above zero where the query is recalled and below where it is not, up to float64's rounding: a rival that
+    ties with the target has margin zero and the lower index is recalled. With a single candidate there is no
+    rival and the margin is infinite.
     """
     _check(queries, candidates)
-    correct = (queries * select(candidates, targets)).sum(-1)
+    queries = queries.double()
+    correct = (queries * select(candidates, targets).double()).sum(-1)
     rival = torch.full_like(correct, -torch.inf)
     runs = queries.shape[:-2].numel()
     rows = max(1, _BLOCK // max(runs * queries.shape[-2], 1))
     for start in range(0, candidates.shape[-2], rows):
-        scores = queries @ candidates[..., start : start + rows, :].mT
+        scores = queries @ candidates[..., start : start + rows, :].double().mT
         place = (targets - start).unsqueeze(-1)
         inside = (place >= 0) & (place < scores.shape[-1])
         place = place.clamp(0, scores.shape[-1] - 1)
@@ -108,13 +114,43 @@ def margins(
     return correct - rival
 
 
+def _near_one(vectors: Tensor, over: tuple[int, ...]) -> Tensor:
+    """`vectors` times powers of two that bring their largest entries near one; short formats as float32.
+
+    The argmax does not change when a query, or all candidates together, are multiplied by a positive number,
+    and powers of two multiply without rounding. Norms and products then neither overflow nor vanish.
+    """
+    if vectors.dtype not in (torch.float32, torch.float64):
+        vectors = vectors.float()
+    exponent = torch.frexp(torch.maximum(vectors.amax(over, True), -vectors.amin(over, True))).exponent
+    if exponent.abs().max() <= 20:
+        return vectors
+    half = exponent // 2  # in two steps: one power of two alone might overflow
+    return torch.ldexp(torch.ldexp(vectors, -half), half - exponent)
+
+
 def _few(queries: Tensor, candidates: Tensor) -> Int[Tensor, "runs Q"]:
-    """The argmax from one float64 product, block by block of queries."""
+    """The argmax from one float64 product; where it cannot tell the best two apart, from sums in a fixed order."""
     candidates = candidates.double()
-    runs, count = candidates.shape[:2]
-    rows = max(1, _BLOCK // (runs * count))
-    parts = queries.split(rows, 1)
-    return torch.cat([(part.double() @ candidates.mT).argmax(-1) for part in parts], 1)
+    runs, count, d = candidates.shape
+    if count == 1:
+        return torch.zeros(queries.shape[:2], dtype=torch.int64, device=queries.device)
+    # twice the rounding error of a sum of d products, for both of the two
+    slack = 4 * d * 2.0**-53 * candidates.norm(dim=-1).amax(1)[:, None]
+    answers = []
+    for part in queries.double().split(max(1, _BLOCK // (runs * count)), 1):
+        best, index = (part @ candidates.mT).topk(2, dim=-1)
+        answer = index[..., 0].clone()
+        unclear = best[..., 0] - best[..., 1] <= slack * part.norm(dim=-1) + d * 2.0**-1000
+        for run, query in unclear.nonzero().tolist():
+            answer[run, query] = _scores(candidates[run], part[run, query]).argmax()
+        answers.append(answer)
+    return torch.cat(answers, 1)
+
+
+def _scores(candidates: Float[Tensor, "... d"], query: Float[Tensor, "... d"]) -> Float[Tensor, "..."]:
+    """Inner products in float64, each summed in the same order: equal candidates get equal scores."""
+    return (candidates.double() * query.double()).sum(-1)
 
 
 def _fast_format(queries: Tensor, candidates: Tensor) -> torch.dtype:
@@ -171,10 +207,12 @@ def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -
 
 
 def _norm_and_error(exact: Tensor, short: Tensor) -> tuple[Tensor, Tensor]:
-    """Norms of the rows, and of what a matrix product may lose of them before it multiplies."""
-    norm = exact.norm(dim=-1)
+    """Norms of the rows, and of what a matrix product may lose of them before it multiplies; both from above."""
+    # squares below the smallest normal number vanish from a norm
+    vanished = exact.shape[-1] ** 0.5 * 2.0**-60
+    norm = exact.norm(dim=-1) * 1.0001 + vanished
     if short.dtype != exact.dtype:
-        return norm, (exact - short.to(exact.dtype)).norm(dim=-1)
+        return norm, (exact - short.to(exact.dtype)).norm(dim=-1) * 1.0001 + vanished
     if exact.dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest":
         return norm, norm * 2.0**-8  # torch may then shorten float32 factors to bfloat16 by itself
     return norm, torch.zeros_like(norm)
@@ -190,8 +228,7 @@ def _settle(queries: Tensor, candidates: Tensor, groups: Int[Tensor, "found 3"])
     for start in range(0, len(groups), pairs):
         which, run, query = groups[start : start + pairs].unbind(1)
         places = (which[:, None] * _GROUP + offsets).clamp(max=count - 1)
-        near = candidates[run[:, None], places].double()
-        scores = (near @ queries[run, query].double()[:, :, None])[:, :, 0]
+        scores = _scores(candidates[run[:, None], places], queries[run, query][:, None])
         first = scores.argmax(1, keepdim=True)
         best, place = scores.gather(1, first)[:, 0], places.gather(1, first)[:, 0]
         _merge(found, answer, run, query, best, place)
@@ -218,8 +255,8 @@ def _check(queries: Tensor, candidates: Tensor) -> None:
         )
     if candidates.shape[-2] == 0:
         raise SimonidesError("there are no candidates to recall among; give at least one.")
-    # a sum is finite only where every entry is, unless finite entries overflow, which bars an argmax as well
-    if not (queries.sum().isfinite() and candidates.sum().isfinite()):
+    # summed in float64, where finite numbers of the shorter formats cannot overflow
+    if not (queries.sum(dtype=torch.float64).isfinite() and candidates.sum(dtype=torch.float64).isfinite()):
         raise SimonidesError(
             "queries or candidates hold a NaN or an infinity, so no best answer exists; look at the memory."
         )

@@ -4,15 +4,12 @@ Letters: `N` inputs, `M` answers, `R` stacked runs. Targets are the answers' row
 drawn, one generator gives `[N]` and a sequence of R of them gives `[R, N]`.
 """
 
-from collections.abc import Callable, Sequence
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from simonides.errors import SimonidesError, check_at_least
-
-Generators = torch.Generator | Sequence[torch.Generator]
+from simonides.randomness import Generators, drawn
 
 
 def identity(inputs: int) -> Int[Tensor, " N"]:
@@ -52,14 +49,14 @@ def injective(inputs: int, answers: int, generators: Generators) -> Int[Tensor, 
             f"an injective map from {inputs} inputs needs as many answers, got {answers}; "
             "give more, or use random_function."
         )
-    return _drawn(lambda g: torch.randperm(answers, generator=g, device=g.device)[:inputs], generators)
+    return drawn(lambda g: torch.randperm(answers, generator=g, device=g.device)[:inputs], generators)
 
 
 def random_function(inputs: int, answers: int, generators: Generators) -> Int[Tensor, "*runs N"]:
     """Every input's answer drawn uniformly from M, independently: some answers may go unused."""
     check_at_least("inputs", inputs, 1)
     check_at_least("answers", answers, 1)
-    return _drawn(lambda g: torch.randint(answers, (inputs,), generator=g, device=g.device), generators)
+    return drawn(lambda g: torch.randint(answers, (inputs,), generator=g, device=g.device), generators)
 
 
 def zipf_weights(inputs: int, exponent: float) -> Float[Tensor, " N"]:
@@ -73,9 +70,3 @@ def zipf_weights(inputs: int, exponent: float) -> Float[Tensor, " N"]:
         raise SimonidesError(f"Zipf exponent = {exponent} is below zero; give zero or more.")
     weights = torch.arange(1, inputs + 1, dtype=torch.float64) ** -exponent
     return (weights / weights.sum()).float()
-
-
-def _drawn(sample: Callable[[torch.Generator], Tensor], generators: Generators) -> Tensor:
-    if isinstance(generators, torch.Generator):
-        return sample(generators)
-    return torch.stack([sample(generator) for generator in generators])
