@@ -212,6 +212,7 @@ def test_a_claim_file_that_does_not_load_says_where(tmp_path, capsys, content, m
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
+        ("rules=[", "references=['nichani2025'], rules=[", "did you mean 'nichani2025factual'"),
         ("size: int, spread: float", "size: int", "measure takes the parameters ['size']"),
         ("lambda spread: spread", "lambda mass: mass", "asks for ['mass']"),
         ("rules=[", "rules=[], unused=[", "unused"),
@@ -249,3 +250,79 @@ def test_a_reader_that_stops_early_is_no_error():
         f"{sys.executable} -m simonides list | head -1", shell=True, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
+
+
+def test_the_documented_exploration(tmp_path, capsys):
+    options = ["--scale", "smoke", "--store", tmp_path / "s", "--workers", "1"]
+    code, out, err = simonides("run", "memories/linear-capacity", *options, "--d", "24", capsys=capsys)
+    assert code == 0, err
+    assert "moves no verdict" in out
+    assert "24" in out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("value", "message"), [("1e1", "no int"), ("wide", "no int"), ("0.5", "no int")])
+def test_an_override_of_another_type_is_refused_before_work(tmp_path, capsys, value, message):
+    code, _, err = simonides(
+        "run", "memories/linear-capacity", "--store", tmp_path / "s", "--d", value, capsys=capsys
+    )
+    assert code == 2
+    assert message in err
+    assert not (tmp_path / "s").exists()
+
+
+def test_failures_are_told_once_with_their_line(tmp_path, capsys):
+    path = write_claim(tmp_path)
+    path.write_text(path.read_text().replace("    return", "    raise ValueError('boom')\n    return"))
+    options = ["--scale", "smoke", "--store", tmp_path / "s", "--workers", "1"]
+    code, out, err = simonides("run", path, *options, capsys=capsys)
+    assert code == 1
+    assert err.count("boom") == 1
+    assert "and 19 more runs: ValueError: boom (noise.py, line 12)" in err
+    assert out.startswith("undecided  local/noise  20 of 20 runs are missing, 20 of them failed")
+
+
+def test_a_report_does_not_spoil_a_new_store(tmp_path, capsys):
+    path = write_claim(tmp_path)
+    options = [path, "--scale", "smoke", "--store", tmp_path / "s"]
+    assert simonides("report", *options, capsys=capsys)[0] == 0
+    assert simonides("run", *options, "--workers", "1", capsys=capsys)[0] == 0
+
+
+def test_a_store_that_does_not_exist_is_said(tmp_path, capsys):
+    _, _, err = simonides("status", "memories", "--store", tmp_path / "nostore", capsys=capsys)
+    assert "nostore does not exist" in err
+
+
+def test_a_figure_that_asks_for_what_is_not_measured(tmp_path, capsys):
+    path = write_claim(tmp_path)
+    path.write_text(path.read_text().replace('Overlay(y="deviation"', 'Overlay(y="deviatoin"'))
+    options = [path, "--scale", "smoke", "--store", tmp_path / "s"]
+    simonides("run", *options, "--workers", "1", capsys=capsys)
+    code, _, err = simonides("report", *options, capsys=capsys)
+    assert code == 2
+    assert "did you mean 'deviation'" in err
+
+
+def test_json_has_no_infinities(tmp_path, capsys):
+    (tmp_path / "f.csv").write_text("a,x\n")
+    _, out, err = simonides("recall", tmp_path / "f.csv", "--json", capsys=capsys)
+    assert json.loads(out, parse_constant=pytest.fail)["asked"][0]["margin"] is None
+    assert "the first row was taken as a fact" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--d", "20000000"], "GB this machine has"),
+        (["--seed", "99999999999999999999999"], "seed = "),
+        (["--seed", "-1"], "seed = -1 is too small"),
+    ],
+)
+def test_sizes_that_cannot_be(arguments, message, capsys):
+    code, _, err = simonides("recall", "element-symbol", *arguments, capsys=capsys)
+    assert code == 2
+    assert message in err
+
+
+def test_version(capsys):
+    assert simonides("--version", capsys=capsys)[1].strip() == "0.1.0"

@@ -36,6 +36,7 @@ def test_answers_have_margins_whose_sign_says_right():
     for row, key in enumerate(memory.table.keys):
         answer = memory.ask(key)
         assert answer.right == (answer.margin > 0) == bool(memory.recalled[row])
+        assert answer.right == (answer.best[0][0] == answer.expected)
         assert len(answer.best) == 3
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from simonides import __version__
 from simonides.errors import SimonidesError, check_name
 from simonides.options import NAMES, Command, Run
 
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        print(__version__)
+        return 0
     if arguments and not arguments[0].startswith("-"):
         try:
             check_name("command", arguments[0], NAMES)
@@ -49,11 +53,13 @@ def _main(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
         return 0
-    except MemoryError:
+    except MemoryError:  # of Python; torch's own is a RuntimeError
         return _say("error: out of memory; give smaller sizes, or fewer workers", 2)
     except OSError as error:
         return _say(f"error: {error.filename or 'the system'}: {error.strerror or error}", 2)
     except Exception as error:
+        if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+            return _say("error: out of memory; give smaller sizes, or fewer workers", 2)
         if os.environ.get("SIMONIDES_TRACEBACK"):
             raise
         return _say(

@@ -13,7 +13,7 @@ from simonides.lab import loading
 from simonides.lab.loading import ClaimFile
 
 if TYPE_CHECKING:
-    from simonides.facts import FactMemory
+    from simonides.facts import Answer, FactMemory
     from simonides.lab.engine import Outcome, Task
     from simonides.lab.plan import Plan
     from simonides.lab.verdict import Verdict
@@ -99,13 +99,18 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
     check_at_least("--workers", options.workers, 0)
     plans = _plans(options.target, options.scale, overrides)
     from simonides.lab.engine import pending
+    from simonides.lab.references import bibtex
+    from simonides.lab.report import means_table
+    from simonides.lab.rules import check_rule
     from simonides.lab.store import Store
     from simonides.lab.verdict import gather, judge
 
     store = Store(options.store)
     store.open_for_writing()
     for plan in plans:
-        _ = plan.points, plan.rule  # whatever is wrong with a claim shows before work starts
+        _ = plan.points, plan.rule, bibtex(plan.claim.references)  # what is wrong shows before work starts
+        for rule in plan.claim.rules if not overrides else ():
+            check_rule(rule, plan.grid.cells)
     tasks: list[Task] = []
     counts: dict[str, dict[str, Any]] = {}
     for plan in plans:
@@ -125,33 +130,46 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
         counts[outcome.claim]["failed"] += [f"{point}: {why}" for point, why in outcome.failed]
 
     _measure(tasks, options.workers or _cores(), note)
-    failed = [line for count in counts.values() for line in count["failed"]]
-    for line in failed[:5]:
-        print(f"failed: {line}", file=sys.stderr)
-    if len(failed) > 5:
-        print(f"failed: and {len(failed) - 5} more; see: simonides status", file=sys.stderr)
-    gathered = {plan.file.id: gather(plan, store) for plan in plans}
-    verdicts = {plan.file.id: judge(plan, gathered[plan.file.id]) for plan in plans}
-    if options.json:
-        entries = [{**verdicts[name].as_json(), "exploration": bool(overrides), **counts[name]} for name in counts]
-        print(json.dumps(entries, indent=1))
-    elif overrides:
-        for plan in plans:
-            print(f"{plan.file.id}: exploration with {overrides}; moves no verdict")
-            _print_means(gathered[plan.file.id])
-    else:
-        for name, count in counts.items():
+    failed = [(name, *line.split(": ", 1)) for name, count in counts.items() for line in count["failed"]]
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for name, point, why in failed:
+        reasons.setdefault((name, why), []).append(point)
+    for (name, why), points in reasons.items():
+        more = f" and {len(points) - 1} more runs" if len(points) > 1 else ""
+        print(f"failed: {name} ({points[0]}){more}: {why}", file=sys.stderr)
+    entries = []
+    for plan in plans:
+        count, gathered = counts[plan.file.id], gather(plan, store)
+        if overrides:
+            names, rows = means_table(gathered)
+            entries.append(
+                {
+                    "claim": plan.file.id,
+                    "scale": plan.scale,
+                    "exploration": overrides,
+                    **count,
+                    "cells": [dict(zip(names, row, strict=True)) for row in rows],
+                }
+            )
+            if not options.json:
+                print(f"{plan.file.id}: exploration with {overrides}; moves no verdict")
+                _print_table(names, rows)
+            continue
+        judged = judge(plan, gathered)
+        entries.append({**judged.as_json(), **count})
+        if not options.json:
             tally = f"{count['reused']} reused, {count['computed']} computed, {len(count['failed'])} failed"
-            print(f"{_line(verdicts[name])}  ({tally})")
+            print(f"{_line(judged)}  ({tally})")
+    if options.json:
+        print(json.dumps(entries, indent=1))
     return 1 if failed else 0
 
 
 def status(options: given.Status) -> int:
     """What the store holds of each plan."""
-    from simonides.lab.store import Store
     from simonides.lab.verdict import gather
 
-    store = Store(options.store)
+    store = _existing(options.store)
     entries = []
     for plan in _plans(options.target, options.scale):
         gathered = gather(plan, store)
@@ -195,7 +213,7 @@ def verdict(options: given.Verdict) -> int:
                 for check in found.checks:
                     ends = interval_text(check.interval)
                     print(f"    {check.verdict}: {check.rule}: {number(check.effect)} {ends}")
-            if found.reason:
+            if found.reason and found.effect is not None:
                 print(f"    {found.reason}")
             if found.rule_older_than_data is False:
                 print("    the rule is younger than some of the data")
@@ -208,8 +226,10 @@ def report(options: given.Report) -> int:
     from simonides.lab.report import write_report
     from simonides.lab.store import Store
 
-    folder = options.out or options.store / "report"
-    index, verdicts = write_report(plans, Store(options.store), folder)
+    store = Store(options.store)
+    if options.out is None:
+        store.open_for_writing()
+    index, verdicts = write_report(plans, store, options.out or options.store / "report")
     for found in verdicts:
         print(_line(found))
     print(f"report: {index.resolve()}")
@@ -230,6 +250,10 @@ def recall(options: given.Recall) -> int:
     from simonides.facts import FactMemory, read_facts
 
     table = read_facts(options.table, delimiter=options.delimiter, header=options.header)
+    if table.first_row:
+        print(
+            f"{table.name}: the first row was taken as {table.first_row} (--header True or False)", file=sys.stderr
+        )
     memory = FactMemory.store(
         table, d=options.d, seed=options.seed, embedding=options.embedding, rule=options.rule
     )
@@ -245,16 +269,7 @@ def recall(options: given.Recall) -> int:
                     "d": memory.d,
                     "right": memory.right,
                     "expected_right": expected,
-                    "asked": [
-                        {
-                            "key": a.key,
-                            "expected": a.expected,
-                            "best": a.best,
-                            "margin": a.margin,
-                            "right": a.right,
-                        }
-                        for a in answers
-                    ],
+                    "asked": [_as_json(answer) for answer in answers],
                 },
                 indent=1,
                 ensure_ascii=False,
@@ -317,27 +332,38 @@ def _plans(target: str, scale: str, overrides: dict[str, Any] | None = None) -> 
 
 
 def _judge(plans: list["Plan"], folder: Path) -> list["Verdict"]:
-    from simonides.lab.store import Store
     from simonides.lab.verdict import gather, judge
 
-    store = Store(folder)
+    store = _existing(folder)
     return [judge(plan, gather(plan, store)) for plan in plans]
+
+
+def _existing(folder: Path) -> "Store":
+    from simonides.lab.store import Store
+
+    if not folder.exists():
+        print(f"store {folder} does not exist yet; nothing has been run there", file=sys.stderr)
+    return Store(folder)
 
 
 def _measure(tasks: list["Task"], workers: int, note: Any) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     from simonides.lab.engine import run as run_tasks
 
     if not tasks:
         return
+    # what was measured last is the first to give way on a narrow terminal
+    whole, rest = Column(no_wrap=True), Column(no_wrap=True, ratio=1)
     bar = Progress(
-        TextColumn("{task.fields[claim]}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[glimpse]}", style="dim"),
+        TextColumn("{task.fields[claim]}", markup=False, table_column=whole),
+        BarColumn(bar_width=10),
+        MofNCompleteColumn(table_column=whole),
+        TimeRemainingColumn(compact=True, table_column=whole),
+        TextColumn("{task.fields[glimpse]}", style="dim", markup=False, table_column=rest),
+        expand=True,
         console=Console(stderr=True),
     )
     with bar:
@@ -359,20 +385,33 @@ def _cores() -> int:
 def _line(found: "Verdict") -> str:
     from simonides.lab.report import interval_text, number
 
+    if found.effect is None:
+        return f"{found.verdict:9}  {found.claim}  {found.reason}"
     return f"{found.verdict:9}  {found.claim}  effect {number(found.effect)}, 95 % {interval_text(found.interval)}"
 
 
-def _print_means(gathered: Any) -> None:
+def _print_table(names: list[str], rows: list[tuple[str, ...]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    from simonides.lab.report import means_table
-
-    names, rows = means_table(gathered)
-    table = Table(*names, box=None)
+    table = Table(*map(escape, names), box=None)
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*map(escape, row))
+    # a table too wide for the terminal wraps: cut numbers would be worth nothing
+    Console(width=max(80, sum(max(map(len, column)) + 2 for column in zip(names, *rows, strict=True)))).print(
+        table
+    )
+
+
+def _as_json(answer: "Answer") -> dict[str, Any]:
+    return {
+        "key": answer.key,
+        "expected": answer.expected,
+        "best": answer.best,
+        "margin": answer.margin if math.isfinite(answer.margin) else None,  # infinite without a rival
+        "right": answer.right,
+    }
 
 
 def _examples(memory: "FactMemory") -> list[str]:
@@ -382,7 +421,7 @@ def _examples(memory: "FactMemory") -> list[str]:
 
 
 def _values(values: list[Any]) -> str:
-    different = list(dict.fromkeys(values))
+    different = sorted(set(values), key=lambda value: (isinstance(value, str), value))
     if len(different) > 8 and all(isinstance(value, (int, float)) for value in different):
         return f"{min(different)} .. {max(different)}"
     return ", ".join(str(value) for value in different)

@@ -1,10 +1,10 @@
 """Real facts in one matrix: store a table, ask it, and see what theory expected.
 
-from simonides import FactMemory
-memory = FactMemory.store("country-capital", d=128)
-memory.ask("France")
+`FactMemory.store("country-capital", d=128).ask("France")` is all it takes.
 """
 
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from simonides.errors import check_at_least
-from simonides.memories import LinearMemory, embed, top_answers
+from simonides.errors import SimonidesError, check_at_least
+from simonides.memories import LinearMemory, embed, margins, top_answers
 from simonides.probes.recall import recalled
 from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
 from simonides.theory.recall import KINDS, recall_of_classes, width_for
@@ -23,19 +23,15 @@ from simonides.theory.recall import KINDS, recall_of_classes, width_for
 class Answer:
     """What a memory answers to one key.
 
-    `margin` is the right answer's score minus that of its best rival: above zero exactly when the key is
-    recalled. The scores of the `best` answers fall; a perfectly recalled fact alone in its matrix scores 1.
+    `margin` is the right answer's score minus that of its best rival; `right` says that the key is recalled:
+    its margin is above zero. The scores of the `best` answers fall; a fact alone in its matrix scores 1.
     """
 
     key: str
     expected: str
     best: tuple[tuple[str, float], ...]
     margin: float
-
-    @property
-    def right(self) -> bool:
-        """Whether the best answer is the stored one."""
-        return self.best[0][0] == self.expected
+    right: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +74,16 @@ class FactMemory:
             SimonidesError: when d < 1, the table cannot be read, or the embeddings do not fit in d.
         """
         check_at_least("d", d, 1)
+        check_at_least("seed", seed, 0)
+        if seed >= 2**63:
+            raise SimonidesError(f"seed = {seed} is too large; give one below 2^63.")
         table = facts if isinstance(facts, FactTable) else read_facts(facts)
+        needed = 4 * d * (2 * (len(table) + len(table.answers)) + d)
+        if needed > (most := _memory()):
+            raise SimonidesError(
+                f"d = {d} and {len(table)} facts need about {needed / 1e9:.1f} GB of the {most / 1e9:.1f} GB "
+                "this machine has; give a smaller d."
+            )
         generator = torch.Generator().manual_seed(seed)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         inputs = embed(embedding, len(table), d, generator).to(device)
@@ -129,18 +134,25 @@ class FactMemory:
         check_at_least("top", top, 1)
         row = self.table.row_of(key)
         query = self.memory(self.inputs[row : row + 1])
-        count = min(max(top, 2), len(self.table.answers))
-        scores, places = top_answers(query, self.outputs, count)
+        scores, places = top_answers(query, self.outputs, min(top, len(self.table.answers)))
         ranked = [(self.table.answers[p], s) for p, s in zip(places[0].tolist(), scores[0].tolist(), strict=True)]
         expected = self.table.attributes[row]
-        score = float(query[0] @ self.outputs[self.table.targets[row]])
-        rivals = [s for answer, s in ranked if answer != expected]
+        target = torch.tensor([self.table.targets[row]], device=query.device)
         return Answer(
             key=self.table.keys[row],
             expected=expected,
-            best=tuple(ranked[:top]),
-            margin=score - max(rivals) if rivals else float("inf"),
+            best=tuple(ranked),
+            margin=float(margins(query, self.outputs, target)),
+            right=bool(self.recalled[row]),
         )
+
+
+def _memory() -> int:
+    """Bytes of main memory, or no limit where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return sys.maxsize
 
 
 def read_facts(source: Path | str, delimiter: str | None = None, header: bool | None = None) -> FactTable:

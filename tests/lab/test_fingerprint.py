@@ -1,6 +1,6 @@
 import pytest
 
-from simonides.lab.fingerprint import code_fingerprint
+from simonides.lab.fingerprint import code_fingerprint, keyword_fingerprint
 
 BASE = '''"""A file."""
 import math
@@ -37,6 +37,8 @@ def fingerprint(tmp_path):
         ("return x * SCALE", "return (x   *  SCALE)"),
         ("math.pi", "math.e"),
         ('"""A file."""', '"""A better file."""'),
+        ("import math", "import math, cmath"),
+        ("import math", "import math\nfrom os import path, sep"),
     ],
 )
 def test_words_and_unrelated_code_do_not_count(fingerprint, old, new):
@@ -44,7 +46,17 @@ def test_words_and_unrelated_code_do_not_count(fingerprint, old, new):
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("SCALE = 2", "SCALE = 3"), ("x * SCALE", "x + SCALE"), ("return helper(x)", "return x")]
+    ("old", "new"),
+    [
+        ("SCALE = 2", "SCALE = 3"),
+        ("x * SCALE", "x + SCALE"),
+        ("return helper(x)", "return x"),
+        ("SCALE = 2", "SCALE = 2\nSCALE += 1"),
+        ("SCALE = 2", "SCALE = 1\nSCALE = SCALE + 1"),
+        ("SCALE = 2", "if True:\n    SCALE = 2"),
+        ("SCALE = 2", "SCALE = 2\nSCALE.real"),
+        ("import math", "import math\nmath.set_mode(3)"),
+    ],
 )
 def test_what_measure_uses_counts(fingerprint, old, new):
     assert fingerprint(BASE) != fingerprint(BASE.replace(old, new))
@@ -56,3 +68,29 @@ def test_a_name_made_at_run_time_makes_the_whole_file_count(tmp_path):
     first = code_fingerprint(path, ["made_elsewhere"])
     path.write_text(BASE.replace("math.pi", "math.e"))
     assert code_fingerprint(path, ["made_elsewhere"]) != first
+
+
+CLAIM = (
+    BASE
+    + """
+OFFSET = 1
+claim = Claim(predictions={"y": lambda z: z + OFFSET}, rules=[Rule(band=3)])
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("band=3", "band=4", True),
+        ("z + OFFSET", "z - OFFSET", False),
+        ("OFFSET = 1", "OFFSET = 2", False),
+        ("x * SCALE", "x + SCALE", True),
+    ],
+)
+def test_a_keyword_counts_with_what_it_uses(tmp_path, old, new, same):
+    path = tmp_path / "file.py"
+    path.write_text(CLAIM)
+    first = keyword_fingerprint(path, "claim", "predictions")
+    path.write_text(CLAIM.replace(old, new))
+    assert (keyword_fingerprint(path, "claim", "predictions") == first) == same

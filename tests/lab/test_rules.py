@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from simonides.errors import SimonidesError
-from simonides.lab.rules import Crossing, Equal, Exponent, Ordered, Threshold, Within
+from simonides.lab.rules import Crossing, Equal, Exponent, Ordered, Threshold, Within, check_rule
 
 
 def table(function, noise=0.01, seeds=8, **axes):
@@ -122,7 +122,10 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
         (Within(column="other", band=1), "predictions do not give"),
         (Threshold(column="value", at_most=1, where={"z": 1}), "grid does not have"),
         (Threshold(column="value", at_most=1, where={"x": 77.0}), "selects no row"),
-        (Ordered(column="value", by="x", order=(0.5, 99.0)), "no two values"),
+        (Ordered(column="value", by="x", order=(1.0, 99.0)), "99.0 is missing"),
+        (Ordered(column="value", by="x", order=(1.0,)), "at least two values"),
+        (Ordered(column="value", by="y", order=(1.0, 2.0)), "'y' is unknown"),
+        (Exponent(of="value", against="width", low=0, high=1), "'width' is unknown"),
         (Exponent(of="value", against="x", low=0, high=1, where={"x": 1.0}), "needs two values"),
     ],
 )
@@ -134,3 +137,26 @@ def test_rules_that_do_not_fit_say_so(rule, message):
 def test_threshold_takes_one_side():
     with pytest.raises(SimonidesError, match="one of at_least and at_most"):
         Threshold(column="value")
+
+
+def test_a_crossing_of_two_mingled_curves_is_refused():
+    data = table(lambda d, n, kind: 1 - n / (10 * d**2 * kind), d=[2.0, 4.0], n=X, kind=[1.0, 5.0])
+    rule = Exponent(of=Crossing(column="value", axis="n", level=0.9), against="d", low=0, high=9)
+    with pytest.raises(SimonidesError, match="several cells for one n"):
+        rule.judge(data)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (Within(column="v", band=1, where={"e": 1}), "'e' is unknown"),
+        (Within(column="v", band=1, where={"d": 7}), "selects no cell"),
+        (Ordered(column="v", by="d", order=(1, 3)), "d is never 3; it is"),
+        (Ordered(column="v", by="e", order=(1, 2)), "'e' is unknown"),
+        (Exponent(of=Crossing(column="v", axis="m", level=1), against="d", low=0, high=1), "'m' is unknown"),
+        (Exponent(of="v", against=("d", "m"), low=0, high=1), "'m' is unknown"),
+    ],
+)
+def test_rules_are_held_against_the_grid_before_work_starts(rule, message):
+    with pytest.raises(SimonidesError, match=message):
+        check_rule(rule, [{"d": 1, "n": 1}, {"d": 2, "n": 1}])

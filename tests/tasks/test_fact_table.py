@@ -96,6 +96,14 @@ def test_unknown_table_and_key():
         packaged("element-symbols")
     with pytest.raises(SimonidesError, match="did you mean 'gold'"):
         packaged("element-symbol").row_of("goold")
+    with pytest.raises(SimonidesError, match="did you mean 'France'"):
+        packaged("country-capital").row_of("frnace")
+
+
+def test_a_bar_or_a_comma_parts_subject_and_relation(write):
+    table = read_csv(write("France,capital,Paris\n"))
+    assert table.row_of("france | Capital") == table.row_of("France,capital") == 0
+    assert read_csv(write("a|b,x\n")).row_of("a|b") == 0
 
 
 def test_a_missing_data_package_says_what_to_install(monkeypatch):

@@ -80,6 +80,9 @@ class Claim:
             raise SimonidesError(f"scales are {sorted(self.scales)}; give smoke, desk and paper.")
         axes = self.scales["smoke"].axes
         for scale, grid in self.scales.items():
+            if not grid.cells:
+                raise SimonidesError(f"scale {scale} has no cells; give at least one.")
+        for scale, grid in self.scales.items():
             if set(grid.axes) != set(axes):
                 raise SimonidesError(
                     f"scale {scale} has the parameters {sorted(grid.axes)} where smoke has {sorted(axes)}."

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ import torch
 from simonides.errors import SimonidesError
 from simonides.lab.claim import Claim, Runs
 from simonides.lab.environment import environment
-from simonides.lab.loading import ClaimFile
+from simonides.lab.loading import ClaimFile, line_in
 from simonides.lab.plan import Plan
 from simonides.lab.point import Point
 from simonides.lab.store import Damage, Store
@@ -99,9 +99,17 @@ def run(tasks: list[Task], workers: int, on_outcome: Callable[[Outcome], None]) 
             for task in tasks[::-1]:
                 on_outcome(measure_task(task))
         return
-    waiting = [(task, 0) for task in tasks]
+    waiting = list(tasks)
     while waiting:
-        waiting = _run_in_pool(waiting, workers, on_outcome)
+        # which of the stacks in flight a worker died of is told by giving each a worker of its own
+        suspects = _run_in_pool(waiting, workers, on_outcome)
+        for task in suspects:
+            tries = 0
+            while tries < _TRIES and _run_in_pool([task], 1, on_outcome):
+                tries += 1
+            if tries == _TRIES:
+                message = f"its worker died {tries} times (killed, or out of memory)"
+                on_outcome(_failure(task, message, message))
 
 
 def measure_task(task: Task) -> Outcome:
@@ -116,15 +124,12 @@ def measure_task(task: Task) -> Outcome:
             device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         )
         start = time.perf_counter()
-        with torch.no_grad():
-            columns = claim.measure(runs, **dict(task.points[0].parameters))
+        columns = claim.measure(runs, **dict(task.points[0].parameters))
         seconds = time.perf_counter() - start
         tables = _tables(columns, task.points)
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}"
-        for point in wanted:
-            store.write_failure(point, traceback.format_exc())
-        return Outcome(claim=task.file.id, failed=tuple((str(point), message) for point in wanted))
+    except (Exception, SystemExit) as error:  # a stranger's measure may raise anything
+        place = f" ({task.file.path.name}{line})" if (line := line_in(task.file.path, error)) else ""
+        return _failure(task, f"{type(error).__name__}: {error}{place}", traceback.format_exc())
     failed, glimpse = [], ""
     about = {
         "rule": task.rule,
@@ -146,6 +151,15 @@ def measure_task(task: Task) -> Outcome:
     return Outcome(claim=task.file.id, computed=len(wanted) - len(failed), failed=tuple(failed), glimpse=glimpse)
 
 
+def _failure(task: Task, message: str, record: str) -> Outcome:
+    """All missing points of a stack failed, with `record` kept in the store."""
+    store = Store(task.store)
+    wanted = [point for point in task.points if point.key in task.missing]
+    for point in wanted:
+        store.write_failure(point, record)
+    return Outcome(claim=task.file.id, failed=tuple((str(point), message) for point in wanted))
+
+
 def _tables(columns: object, points: tuple[Point, ...]) -> list[pl.DataFrame]:
     """One table of rows a point, from columns of shape (runs,) or (runs, rows)."""
     if not isinstance(columns, dict) or not columns:
@@ -153,7 +167,10 @@ def _tables(columns: object, points: tuple[Point, ...]) -> list[pl.DataFrame]:
             f"measure returned {type(columns).__name__}; it must return a dictionary of columns, not empty."
         )
     rows = 1
+    reserved = {"row", "seed", *(name for name, _ in points[0].parameters)}
     for name, column in columns.items():
+        if name in reserved or not isinstance(name, str) or name.startswith(("cell ", "predicted ")):
+            raise SimonidesError(f"column {name!r} has the name of a parameter or a reserved one; choose another.")
         if not isinstance(column, torch.Tensor) or column.dim() not in (1, 2) or len(column) != len(points):
             given = list(column.shape) if isinstance(column, torch.Tensor) else type(column).__name__
             raise SimonidesError(
@@ -181,39 +198,35 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _run_in_pool(
-    waiting: list[tuple[Task, int]], workers: int, on_outcome: Callable[[Outcome], None]
-) -> list[tuple[Task, int]]:
-    """Run until done, or until a worker dies; then return what is left, with the tries so far counted.
+def _run_in_pool(waiting: list[Task], workers: int, on_outcome: Callable[[Outcome], None]) -> list[Task]:
+    """Run tasks off the end of `waiting` until none is left, or until a worker dies; returns those in flight then.
 
-    Only as many stacks are handed out as there are workers, so that a death concerns few.
+    Only as many are handed out as there are workers, so that a death concerns few.
     """
     executor = ProcessPoolExecutor(
         min(workers, len(waiting)), multiprocessing.get_context("spawn"), initializer=_start_worker
     )
-    running: dict[Future[Outcome], tuple[Task, int]] = {}
+    running: dict[Future[Outcome], Task] = {}
+
+    def collect(done: Iterable[Future[Outcome]]) -> None:
+        for future in list(done):
+            if future.exception() is None:
+                del running[future]
+                on_outcome(future.result())
+
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                task, tries = waiting.pop()
-                running[executor.submit(measure_task, task)] = (task, tries + 1)
+                running[executor.submit(measure_task, waiting[-1])] = waiting[-1]
+                waiting.pop()
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                outcome = future.result()
-                del running[future]
-                on_outcome(outcome)
+            collect(done)
+            for future in done & running.keys():
+                future.result()  # raises what ended it
     except BrokenProcessPool:
-        for task, tries in running.values():
-            if tries < _TRIES:
-                waiting.append((task, tries))
-                continue
-            message = f"its worker died {tries} times (killed, or out of memory)"
-            store = Store(task.store)
-            wanted = [point for point in task.points if point.key in task.missing]
-            for point in wanted:
-                store.write_failure(point, message)
-            on_outcome(Outcome(claim=task.file.id, failed=tuple((str(p), message) for p in wanted)))
-        return waiting
+        wait(running)
+        collect(running)
+        return list(running.values())
     except BaseException:
         for process in (executor._processes or {}).values():
             process.kill()

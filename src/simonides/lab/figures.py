@@ -3,6 +3,7 @@
 A claim lists what to draw; matplotlib is imported when something is drawn.
 """
 
+import contextlib
 import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from simonides.lab.prediction import Predictions, predict
+from simonides.errors import SimonidesError, check_name
+from simonides.lab.prediction import Predictions, needed, predict
 from simonides.lab.rules import Against, Crossing, Where, cell_columns, interval, resampled_means
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class Overlay:
     def draw(self, axes: "Axes", table: pl.DataFrame, predictions: Predictions) -> None:
         """Draw on a matplotlib axes."""
         chosen = _filter(table, self.where)
+        _check_columns(chosen, self.y, self.x, self.by)
         groups = _groups(chosen, self.by)
         for colour, (value, group) in zip(_cycle(), groups, strict=False):
             label = f"{self.by} = {value}" if self.by else "measured"
@@ -86,6 +89,7 @@ class CapacityPlot:
 
     def draw(self, axes: "Axes", table: pl.DataFrame, predictions: Predictions) -> None:
         """Draw on a matplotlib axes; each label tells the slope between all points."""
+        _check_columns(table, self.crossing.column, self.crossing.axis, self.by)
         predicted = f"predicted {self.crossing.column}"
         for colour, (value, group) in zip(_cycle(), _groups(_filter(table, self.where), self.by), strict=False):
             x, draws = self.crossing.curve(group, self.against)
@@ -103,9 +107,9 @@ class CapacityPlot:
             axes.errorbar(x, mean, errors, fmt="o", ms=4, lw=1.2, capsize=2, color=colour, label=label)
             if predicted in group.columns:
                 renamed = group.drop(self.crossing.column).rename({predicted: self.crossing.column})
-                axes.plot(
-                    x, self.crossing.curve(renamed, self.against)[1][0], "-", lw=1.2, color=colour, alpha=0.8
-                )
+                # several settings with one product are points of different curves: no line joins them
+                style = "-" if len(np.unique(x)) == len(x) else "_"
+                axes.plot(x, self.crossing.curve(renamed, self.against)[1][0], style, ms=12, lw=1.2, color=colour)
         if predicted in table.columns:
             axes.plot([], [], "-", lw=1.2, color=_INK, label="prediction")
         _finish(axes, self.title, self.x_label, self.y_label, "xy")
@@ -153,6 +157,14 @@ def render(figure: Figure, table: pl.DataFrame, predictions: Predictions) -> dic
     return out
 
 
+def _check_columns(table: pl.DataFrame, column: str, *parameters: str) -> None:
+    measured = [n for n in table.columns if not n.startswith(("cell ", "predicted ")) and n not in ("seed", "row")]
+    check_name("a figure asks for a column, and", column, measured)
+    known = [n.removeprefix("cell ") for n in table.columns if n.startswith("cell ")]
+    for name in filter(None, parameters):
+        check_name("a figure asks for a parameter, and", name, known)
+
+
 def _cycle() -> list[str]:
     return list(COLOURS) * 10
 
@@ -188,16 +200,15 @@ def _prediction_line(
     cells = {name.removeprefix("cell "): table[name][0] for name in table.columns if name.startswith("cell ")}
     others = [name for name in cells if name != x and table[f"cell {name}"].n_unique() > 1]
     values = np.sort(table[f"cell {x}"].unique().to_numpy())
-    try:
-        if others or len(values) < 2 or values.min() <= 0:
-            raise KeyError
+    smooth = not others and len(values) > 1 and values.dtype.kind in "if" and needed(predictions[y]) <= set(cells)
+    if smooth and values.min() > 0:
         fine = np.geomspace(values.min(), values.max(), 60)
         if values.dtype.kind == "i":
             fine = np.unique(fine.round().astype(int))
-        return fine, np.array([predict(predictions[y], {**cells, x: value.item()}) for value in fine])
-    except (KeyError, ValueError):
-        grouped = table.group_by(f"cell {x}").agg(pl.col(f"predicted {y}").mean()).sort(f"cell {x}")
-        return grouped[f"cell {x}"].to_numpy(), grouped[f"predicted {y}"].to_numpy()
+        with contextlib.suppress(SimonidesError):  # a prediction may refuse what lies between the cells
+            return fine, np.array([predict(predictions[y], {**cells, x: value.item()}) for value in fine])
+    grouped = table.group_by(f"cell {x}").agg(pl.col(f"predicted {y}").mean()).sort(f"cell {x}")
+    return grouped[f"cell {x}"].to_numpy(), grouped[f"predicted {y}"].to_numpy()
 
 
 def _finish(axes: "Axes", title: str, x_label: str, y_label: str, log: str) -> None:

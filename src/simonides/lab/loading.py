@@ -56,8 +56,8 @@ class ClaimFile:
             module = self._import()
         except SimonidesError as error:
             raise SimonidesError(f"{self.path}: {error}") from None
-        except Exception as error:  # whatever a stranger's file raises is reported with its place
-            line = _line_in(self.path, error)
+        except (Exception, SystemExit) as error:  # whatever a stranger's file raises is reported with its place
+            line = line_in(self.path, error)
             raise SimonidesError(
                 f"{self.path}{line} cannot be loaded: {type(error).__name__}: {error}; mend the file."
             ) from error
@@ -94,7 +94,8 @@ def local(path: Path) -> ClaimFile:
     return ClaimFile(f"local/{path.stem.replace('_', '-')}", path.resolve())
 
 
-def _line_in(path: Path, error: Exception) -> str:
+def line_in(path: Path, error: BaseException) -> str:
+    """ ", line N" of the last place in a file that an error went through; empty where it did not."""
     trace, line = error.__traceback__, ""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from simonides.errors import SimonidesError, check_name
 from simonides.lab.claim import SCALES, Claim
-from simonides.lab.fingerprint import code_fingerprint
+from simonides.lab.fingerprint import code_fingerprint, keyword_fingerprint
 from simonides.lab.grid import Grid, Value
 from simonides.lab.loading import ClaimFile
 from simonides.lab.point import Point
@@ -30,8 +30,13 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_name("scale", self.scale, SCALES)
-        for name, _ in self.overrides:
-            check_name(f"parameter of {self.file.id}", name, self.claim.scales[self.scale].axes)
+        for name, value in self.overrides:
+            grid = self.claim.scales[self.scale]
+            check_name(f"parameter of {self.file.id}", name, grid.axes)
+            kinds = {type(cell[name]) for cell in grid.cells}
+            if type(value) not in kinds and not (kinds == {float} and isinstance(value, int)):
+                expected = " or ".join(sorted(kind.__name__ for kind in kinds))
+                raise SimonidesError(f"--{name} {value} is no {expected}, which {self.file.id} asks for.")
 
     @cached_property
     def claim(self) -> Claim:
@@ -49,7 +54,7 @@ class Plan:
     @cached_property
     def points(self) -> list[Point]:
         """All points, the seeds of a cell beside one another."""
-        code = code_fingerprint(self.file.path, [getattr(self.claim.measure, "__name__", "measure")])
+        code = code_fingerprint(self.file.path, [getattr(self.claim.measure, "__name__", "")])
         return [
             Point(
                 claim=self.file.id,
@@ -83,8 +88,7 @@ class Plan:
         The values are those on the smoke grid, to six digits, so that a change anywhere in the theory
         counts as a change of the rule.
         """
-        names = [getattr(f, "__name__", "") for f in self.claim.predictions.values()]
-        source = code_fingerprint(self.file.path, [n for n in names if n and n != "<lambda>"]) if names else ""
+        source = keyword_fingerprint(self.file.path, "claim", "predictions")
         values = [
             f"{column} {dict(cell)} {predict(function, cell):.6g}"
             for column, function in self.claim.predictions.items()

@@ -1,6 +1,7 @@
 """Predictions: functions that are called with the values they name, from a cell or from a row of the table."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 
 import polars as pl
@@ -12,9 +13,14 @@ Predictions = Mapping[str, Callable[..., float]]
 
 def predict(function: Callable[..., float], values: Mapping[str, object]) -> float:
     """The prediction for a cell, or a row: called with every value that it has a parameter for."""
-    return float(
-        function(**{name: values[name] for name in inspect.signature(function).parameters if name in values})
-    )
+    names = inspect.signature(function).parameters
+    chosen = {name: values[name] for name in names if name in values}
+    try:
+        return float(function(**chosen))
+    except SimonidesError:
+        raise
+    except Exception as error:
+        raise SimonidesError(f"the prediction for {chosen} raised {type(error).__name__}: {error}") from error
 
 
 def needed(function: Callable[..., float]) -> set[str]:
@@ -23,8 +29,10 @@ def needed(function: Callable[..., float]) -> set[str]:
     return {name for name, parameter in parameters if parameter.default is parameter.empty}
 
 
-def with_predictions(table: pl.DataFrame, predictions: Predictions) -> pl.DataFrame:
+def with_predictions(table: pl.DataFrame, predictions: Predictions, forgiving: bool = False) -> pl.DataFrame:
     """The table with a column "predicted <name>" for every prediction.
+
+    A `forgiving` table has NaN where a prediction refuses its arguments, as it may for settings made by hand.
 
     Raises:
         SimonidesError: when a prediction asks for what neither the grid nor `measure` gives.
@@ -39,7 +47,14 @@ def with_predictions(table: pl.DataFrame, predictions: Predictions) -> pl.DataFr
         wanted = [name for name in inspect.signature(function).parameters if name in plain]
         settings = list(zip(*(table[plain[name]].to_list() for name in wanted), strict=True))
         settings = settings or [()] * len(table)
-        known = {row: predict(function, dict(zip(wanted, row, strict=True))) for row in dict.fromkeys(settings)}
+        known: dict[tuple[object, ...], float] = {}
+        for row in dict.fromkeys(settings):
+            try:
+                known[row] = predict(function, dict(zip(wanted, row, strict=True)))
+            except SimonidesError:
+                if not forgiving:
+                    raise
+                known[row] = math.nan
         values = [known[row] for row in settings]
         table = table.with_columns(pl.Series(f"predicted {column}", values, dtype=pl.Float64))
     return table

@@ -3,15 +3,17 @@
 import ast
 import base64
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import jinja2
 import polars as pl
-from latex2mathml.converter import convert
+from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 
 from simonides.errors import SimonidesError
@@ -124,7 +126,7 @@ def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
         verdict=verdict,
         effect=number(verdict.effect),
         interval=interval_text(verdict.interval),
-        formula=_formula(plan.claim.statement),
+        formula=formula(plan.claim.statement),
         checks=[
             {
                 "rule": check.rule,
@@ -147,9 +149,19 @@ def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
     )
 
 
-def _formula(latex: str) -> Markup | None:
-    # the LaTeX is the claim's own code; the converter escapes what it puts into MathML
-    return Markup(convert(latex, display="block")) if latex else None
+def formula(latex: str) -> Markup | None:
+    """LaTeX as MathML, or as escaped text where it is not understood; never anything but mathematics."""
+    if not latex:
+        return None
+    try:
+        tree = convert_to_element(latex, display="block")
+    except Exception:  # the converter raises whatever its parser runs into
+        return Markup("<code>{}</code>").format(latex)
+    for element in tree.iter():
+        element.attrib.pop("href", None)
+    # the converter writes characters as references, which serialising escapes once more
+    text = ElementTree.tostring(tree, "unicode")
+    return Markup(re.sub(r"&amp;(#x[0-9A-Fa-f]+|#[0-9]+|[a-z]+);", r"&\1;", text))
 
 
 def _figures(claim: Claim, gathered: Gathered, anchor: str, folder: Path) -> list[dict[str, Any]]:
@@ -159,7 +171,7 @@ def _figures(claim: Claim, gathered: Gathered, anchor: str, folder: Path) -> lis
         name = f"figures/{anchor}-{place}"
         for kind, content in files.items():
             (folder / f"{name}.{kind}").write_bytes(content)
-        caption = f"{figure.title}. Points: means with 95 % intervals over seeds; lines: prediction."
+        caption = f"{figure.title}. Points: means with 95 % intervals over seeds."
         svg = Markup(files["svg"].decode())
         drawn.append({"svg": svg, "png": f"{name}.png", "pdf": f"{name}.pdf", "caption": caption})
     return drawn

@@ -7,7 +7,7 @@ give about 85 % where 95 % is meant); the largest of many deviations is biased u
 towards undecided and fails.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from simonides.errors import SimonidesError
+from simonides.errors import SimonidesError, check_name, suggest
 from simonides.lab.grid import Value
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
@@ -34,6 +34,7 @@ class Judgement:
     verdict: str
     effect: float
     interval: tuple[float, float]
+    reason: str = ""  # why it is undecided
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +79,19 @@ class Crossing:
     ) -> tuple[Float[np.ndarray, " x"], Float[np.ndarray, "draws x"]]:
         """The crossing at each setting of `against`, for the sample and every resample."""
         cells, means = _means(table, self.column)
+        _check_parameters(cells, self.axis)
         along = np.array([cell[self.axis] for cell in cells], dtype=float)
         settings = _settings(cells, against)
         places = {
             setting: np.array([other == setting for other in settings])
             for setting in sorted(set(settings), key=lambda setting: float(np.prod(setting)))
         }
+        for setting, place in places.items():
+            if len(np.unique(along[place])) < place.sum():
+                raise SimonidesError(
+                    f"{self} at {product_name(against)} = {setting} has several cells for one {self.axis}; "
+                    "restrict the rule or figure to one curve by where={...}."
+                )
         x = np.array([np.prod(setting) for setting in places])
         return x, np.stack(
             [_crossings(along[place], means[:, place], self.level) for place in places.values()], axis=1
@@ -174,18 +182,22 @@ class Ordered:
     def judge(self, table: pl.DataFrame) -> Judgement:
         """Judge a table that has all values of the order in every setting."""
         cells, means = _means(_select(table, self.where, self), self.column)
+        _check_parameters(cells, self.by)
         groups: dict[tuple[object, ...], dict[object, int]] = {}
         for place, cell in enumerate(cells):
             rest = tuple(value for name, value in cell.items() if name != self.by)
             groups.setdefault(rest, {})[cell[self.by]] = place
+        lacking = [value for group in groups.values() for value in self.order if value not in group]
+        if lacking or len(self.order) < 2:
+            raise SimonidesError(
+                f"rule '{self}' needs at least two values of {self.by} and all of them in every setting; "
+                f"{lacking[0] if lacking else 'a second one'!r} is missing. Restrict it by where={{...}}."
+            )
         rises = [
             means[:, group[high]] - means[:, group[low]]
             for group in groups.values()
             for low, high in zip(self.order, self.order[1:], strict=False)
-            if low in group and high in group
         ]
-        if not rises:
-            raise SimonidesError(f"rule '{self}' finds no two values of {self.by} to compare.")
         return _judge(str(self), np.stack(rises, 1).min(1), self.least, np.inf)
 
 
@@ -220,6 +232,28 @@ def product_name(against: Against) -> str:
     return against if isinstance(against, str) else " × ".join(against)
 
 
+def check_rule(rule: Rule, cells: Sequence[Mapping[str, Value]]) -> None:
+    """Raise `SimonidesError` where a rule names parameters or values that the cells do not have."""
+    what = f"rule '{rule}' asks for a parameter, and"
+    against = getattr(rule, "against", ())
+    names = [*rule.where, *((against,) if isinstance(against, str) else against)]
+    if isinstance(rule, Ordered):
+        names.append(rule.by)
+    if isinstance(of := getattr(rule, "of", None), Crossing):
+        names.append(of.axis)
+    for name in names:
+        check_name(what, name, cells[0])
+    chosen = [cell for cell in cells if all(cell[name] == value for name, value in rule.where.items())]
+    if not chosen:
+        raise SimonidesError(f"rule '{rule}' selects no cell of the grid; look at its where={{...}}.")
+    if isinstance(rule, Ordered):
+        known = {cell[rule.by] for cell in chosen}
+        if missing := [value for value in rule.order if value not in known]:
+            raise SimonidesError(
+                f"rule '{rule}': {rule.by} is never {missing[0]!r}; it is {sorted(known, key=str)}."
+            )
+
+
 def interval(values: Float[np.ndarray, " draws"]) -> tuple[float, float]:
     """The 95 % percentile interval of the resamples, values[1:]."""
     low, high = np.quantile(values[1:], [0.025, 0.975])
@@ -248,7 +282,12 @@ def cell_columns(table: pl.DataFrame) -> list[str]:
 
 def _means(table: pl.DataFrame, column: str) -> tuple[list[dict[str, Any]], Means]:
     if column not in table.columns:
-        raise SimonidesError(f"a rule asks for the column {column!r}, which measure does not return.")
+        measured = [
+            n for n in table.columns if not n.startswith(("cell ", "predicted ")) and n not in ("seed", "row")
+        ]
+        raise SimonidesError(
+            f"a rule asks for the column {column!r}, which measure does not return; {suggest(column, measured)}"
+        )
     keys = cell_columns(table)
     wide = (
         table.select([*keys, "seed", pl.col(column).cast(pl.Float64)])
@@ -262,8 +301,14 @@ def _means(table: pl.DataFrame, column: str) -> tuple[list[dict[str, Any]], Mean
     return cells, resampled_means(wide.drop(keys).fill_null(np.nan).to_numpy())
 
 
+def _check_parameters(cells: list[dict[str, Any]], *names: str) -> None:
+    for name in names:
+        check_name("a rule or figure: parameter", name, cells[0])
+
+
 def _settings(cells: list[dict[str, Any]], against: Against) -> list[tuple[float, ...]]:
     names = (against,) if isinstance(against, str) else against
+    _check_parameters(cells, *names)
     return [tuple(float(cell[name]) for name in names) for cell in cells]
 
 
@@ -304,16 +349,22 @@ def _judge(rule: str, values: Float[np.ndarray, " draws"], low: float, high: flo
     if not np.isfinite(values).all():
         finite = values[np.isfinite(values)]
         bounds = (float(finite.min()), float(finite.max())) if len(finite) else (-np.inf, np.inf)
-        effect = float(values[0])
-        return Judgement(rule=rule, verdict=UNDECIDED, effect=effect, interval=bounds)
+        return Judgement(
+            rule=rule,
+            verdict=UNDECIDED,
+            effect=float(values[0]),
+            interval=bounds,
+            reason=f"'{rule}' has no value in some resamples: a curve without a crossing, or a missing prediction",
+        )
     bottom, top = interval(values)
+    reason = ""
     if low <= bottom and top <= high:
         verdict = HOLDS
     elif top < low or bottom > high:
         verdict = FAILS
     else:
-        verdict = UNDECIDED
-    return Judgement(rule=rule, verdict=verdict, effect=float(values[0]), interval=(bottom, top))
+        verdict, reason = UNDECIDED, f"the interval of '{rule}' reaches over the edge of its band"
+    return Judgement(rule=rule, verdict=verdict, effect=float(values[0]), interval=(bottom, top), reason=reason)
 
 
 def _clause(where: Where) -> str:

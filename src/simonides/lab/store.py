@@ -9,6 +9,7 @@ A point's folder appears by one rename when it is complete, so a killed run leav
 drivers may write at once: the first rename wins and the other's identical rows are dropped.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -102,16 +103,16 @@ class Store:
 
         try:
             about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-            checksum, definition = about["checksum"], about["definition"]
+            checksum, definition = about.pop("checksum"), about["definition"]
             content = (folder / ROWS).read_bytes()
         except FileNotFoundError as error:
             return damage(f"{Path(str(error.filename)).name} is missing")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             return damage(f"{ABOUT} is unreadable ({error})")
         if digest_of(definition) != point.key:
             return damage(f"{ABOUT} defines another point than its folder's name says")
-        if hashlib.sha256(content).hexdigest() != checksum:
-            return damage(f"{ROWS} differs from its checksum: cut short or edited")
+        if _checksum(content, about) != checksum:
+            return damage(f"{ROWS} or {ABOUT} differs from its checksum: cut short or edited")
         try:
             rows = pl.read_parquet(io.BytesIO(content))
         except pl.exceptions.PolarsError as error:
@@ -125,7 +126,8 @@ class Store:
         buffer = io.BytesIO()
         rows.write_parquet(buffer)
         content = buffer.getvalue()
-        about = {"definition": point.definition, "checksum": hashlib.sha256(content).hexdigest(), **about}
+        about = {"definition": point.definition, **about}
+        about["checksum"] = _checksum(content, about)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
         try:
             (building / ROWS).write_bytes(content)
@@ -142,8 +144,10 @@ class Store:
         """Move a damaged point out of the way; returns where it now is."""
         aside = self.root / damage.point.claim / "damaged"
         aside.mkdir(parents=True, exist_ok=True)
-        number = sum(1 for _ in aside.glob(f"{damage.point.key}-*"))
-        return damage.folder.rename(aside / f"{damage.point.key}-{number}")
+        place = aside / f"{damage.point.key}-{sum(1 for _ in aside.glob(f'{damage.point.key}-*'))}"
+        with contextlib.suppress(FileNotFoundError):  # another driver may have done so meanwhile
+            damage.folder.rename(place)
+        return place
 
     def write_failure(self, point: Point, message: str) -> None:
         """Keep why a point failed, until it succeeds."""
@@ -166,3 +170,8 @@ class Store:
 
     def _failure(self, point: Point) -> Path:
         return self.root / point.claim / "failed" / f"{point.key}.json"
+
+
+def _checksum(rows: bytes, about: dict[str, Any]) -> str:
+    """Of the rows and of all that is told of them."""
+    return hashlib.sha256(rows + json.dumps(about, sort_keys=True).encode()).hexdigest()

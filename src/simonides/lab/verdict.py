@@ -43,7 +43,7 @@ def gather(plan: Plan, store: Store) -> Gathered:
             damaged.append(found)
         if message := store.read_failure(point):
             failed.append((str(point), message.strip().splitlines()[-1]))
-    table = with_predictions(pl.concat(tables), plan.claim.predictions) if tables else pl.DataFrame()
+    table = _join(tables, plan) if tables else pl.DataFrame()
     return Gathered(
         table=table,
         about=tuple(about),
@@ -52,6 +52,21 @@ def gather(plan: Plan, store: Store) -> Gathered:
         damaged=tuple(damaged),
         failed=tuple(failed),
     )
+
+
+def _join(tables: list[pl.DataFrame], plan: Plan) -> pl.DataFrame:
+    columns = {tuple(table.columns) for table in tables}
+    if len(columns) > 1:
+        different = sorted(set.symmetric_difference(*(set(names) for names in list(columns)[:2])))
+        raise SimonidesError(
+            f"runs of {plan.file.id} have different columns ({different}); measure must return the same for all."
+        )
+    table = pl.concat(tables, how="vertical_relaxed")
+    return with_predictions(table, plan.claim.predictions, forgiving=bool(plan.overrides))
+
+
+# fewer give no interval worth the name
+LEAST_SEEDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,20 +133,23 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
     if gathered.present:
         try:
             checks = tuple(rule.judge(gathered.table) for rule in plan.claim.rules)
-        except SimonidesError as error:
+        except SimonidesError:
             if not gathered.missing:
                 raise
-            reason = str(error)
     verdicts = {check.verdict for check in checks}
     if gathered.missing or not checks:
         verdict = UNDECIDED
-        reason = f"{gathered.missing} of {len(plan.points)} runs are missing" + (f"; {reason}" if reason else "")
+        reason = f"{gathered.missing} of {len(plan.points)} runs are missing"
         if gathered.failed:
-            reason += f"; {len(gathered.failed)} failed, the first with: {gathered.failed[0][1]}"
+            reason += f", {len(gathered.failed)} of them failed, the first with: {gathered.failed[0][1]}"
+    elif plan.grid.seeds < LEAST_SEEDS:
+        verdict = UNDECIDED
+        reason = f"{plan.grid.seeds} seeds a cell, where an interval needs at least {LEAST_SEEDS}"
     elif FAILS in verdicts:
         verdict = FAILS
     elif UNDECIDED in verdicts:
-        verdict, reason = UNDECIDED, "an interval reaches over the edge of its band"
+        verdict = UNDECIDED
+        reason = next(check.reason for check in checks if check.verdict == UNDECIDED)
     else:
         verdict = HOLDS
     return Verdict(

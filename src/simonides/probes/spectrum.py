@@ -43,11 +43,10 @@ def interference_spectrum(
     outputs: Float[Tensor, "*runs M d_out"],
     targets: Int[Tensor, "*runs N"],
 ) -> Spectrum:
-    """Singular values of W minus its projection on what was meant to be stored.
+    """Singular values of what a memory returns for its stored inputs beside their targets.
 
-    Interference is what the matrix returns for stored inputs beside the targets: E W^T - U_f, with E the N
-    inputs and U_f their target embeddings, an N x d_out matrix. Orthonormal inputs written by outer products
-    leave none; N >> d random ones leave singular values of the order of sqrt(N/d).
+    That is E W^T - U_f, an N x d_out matrix, with E the N inputs and U_f their target embeddings. Orthonormal
+    inputs written by outer products leave none; N >> d random ones leave singular values of the order of N/d.
 
     >>> e = torch.eye(3)
     >>> interference_spectrum(e, e, e, torch.arange(3)).values

@@ -1,6 +1,7 @@
 """Tables of real facts: (subject, attribute) or (subject, relation, attribute), packaged or a user's own CSV."""
 
 import csv
+import difflib
 import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ class FactTable:
     keys: tuple[str, ...]
     attributes: tuple[str, ...]
     name: str = "facts"
+    first_row: str = ""  # "a header" or "a fact" where that was guessed
 
     def __post_init__(self) -> None:
         if not self.keys:
@@ -68,16 +70,20 @@ class FactTable:
         Raises:
             SimonidesError: when the table has no such key; names the nearest ones.
         """
-        wanted = " ".join(key.replace("|", ",").split()).casefold()
+        wanted = _normal(key)
         row = self._rows.get(wanted)
         if row is None:
-            near = suggest(wanted, self._rows) if len(self) < 10_000 else "check its spelling."
-            raise SimonidesError(f"{self.name} has no key {key!r}; {_shorten(near)}")
+            near = difflib.get_close_matches(wanted, self._rows, n=3, cutoff=0.6) if len(self) < 10_000 else []
+            named = " or ".join(repr(self.keys[self._rows[match]]) for match in near)
+            raise SimonidesError(
+                f"{self.name} has no key {key!r}; "
+                + (f"did you mean {named}?" if near else f"its first is {self.keys[0]!r}; check the spelling.")
+            )
         return row
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        return {" ".join(key.split()).casefold(): row for row, key in enumerate(self.keys)}
+        return {_normal(key): row for row, key in enumerate(self.keys)}
 
 
 def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None = None) -> FactTable:
@@ -135,7 +141,7 @@ def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None
             if not fact[name]:
                 raise SimonidesError(f"{path}, row {number}, column {place} ({name}) is empty; fill it in.")
         key = ", ".join(fact[name] for name in ("subject", "relation") if name in fact)
-        if (first := keys.setdefault(key.casefold(), number)) != number:
+        if (first := keys.setdefault(_normal(key), number)) != number:
             place = names.index("subject") + 1
             raise SimonidesError(
                 f"{path}, row {number}, column {place} (subject): {key!r} came in row {first} already; "
@@ -143,7 +149,8 @@ def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None
             )
         spelled.append(key)
         attributes.append(fact["attribute"])
-    return FactTable(keys=tuple(spelled), attributes=tuple(attributes), name=path.name)
+    guessed = "" if header is not None else "a fact" if columns is None else "a header"
+    return FactTable(keys=tuple(spelled), attributes=tuple(attributes), name=path.name, first_row=guessed)
 
 
 def packaged(name: str) -> FactTable:
@@ -189,7 +196,14 @@ PACKAGED: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
 }
 
 
+def _normal(key: str) -> str:
+    """A key without regard to case, spacing, or whether a comma or a bar parts subject and relation."""
+    return ", ".join(" ".join(part.split()) for part in key.replace("|", ",").split(",")).casefold()
+
+
 def _read(path: Path) -> str:
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise SimonidesError(f"{path} is no regular file; give a CSV file.")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
@@ -225,7 +239,3 @@ def _column_order(path: Path, first: tuple[int, list[str]], header: bool | None)
         f"{path}, row {first[0]}: a header of {len(words)} columns where two (subject, attribute) or three "
         "(subject, relation, attribute) were expected."
     )
-
-
-def _shorten(text: str, most: int = 200) -> str:
-    return text if len(text) <= most else text[:most] + " ..."

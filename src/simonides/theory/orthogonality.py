@@ -1,7 +1,7 @@
 """Near-orthogonality: the laws of norms and inner products of random embeddings.
 
 Random vectors of R^d are nearly orthogonal: their inner products are of order 1/sqrt(d), so many more than d
-of them can be told apart. All functions are exact at finite d.
+of them can be told apart. All functions but `largest_inner_product` are exact at finite d.
 """
 
 import numpy as np
