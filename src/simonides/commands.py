@@ -1,6 +1,7 @@
 """What each command does: each takes its options, prints, and returns the exit code."""
 
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from simonides.facts import Answer, FactMemory
     from simonides.lab.engine import Outcome, Task
     from simonides.lab.plan import Plan
+    from simonides.lab.store import Store
     from simonides.lab.verdict import Verdict
 
 
@@ -170,7 +172,7 @@ def status(options: given.Status) -> int:
     from simonides.lab.verdict import gather
 
     store = _existing(options.store)
-    entries = []
+    entries: list[dict[str, Any]] = []
     for plan in _plans(options.target, options.scale):
         gathered = gather(plan, store)
         entries.append(
@@ -189,12 +191,12 @@ def status(options: given.Status) -> int:
         return 0
     width = max(len(str(entry["claim"])) for entry in entries)
     for entry in entries:
-        troubles = [f"{len(entry[what])} {what}" for what in ("failed", "damaged") if entry[what]]  # type: ignore[arg-type]
+        troubles = [f"{len(entry[what])} {what}" for what in ("failed", "damaged") if entry[what]]
         print(
             f"{entry['claim']:{width}}  {entry['present']} of {entry['planned']} runs at scale {options.scale}"
             + "".join(f", {trouble}" for trouble in troubles)
         )
-        for line in [*entry["failed"], *entry["damaged"]][:3]:  # type: ignore[misc]
+        for line in [*entry["failed"], *entry["damaged"]][:3]:
             print(f"    {line}")
     return 0
 

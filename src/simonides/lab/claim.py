@@ -34,7 +34,7 @@ class Runs:
         return len(self.seeds)
 
 
-Columns = Mapping[str, Num[Tensor, "runs"] | Num[Tensor, "runs rows"]]
+Columns = Mapping[str, Num[Tensor, " runs"] | Num[Tensor, "runs rows"]]
 Measure = Callable[..., Columns]
 
 

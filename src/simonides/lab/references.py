@@ -13,7 +13,7 @@ def bibliography() -> dict[str, str]:
     """Every entry of the package's bibliography by its key."""
     text = (PAPERS / "references.bib").read_text(encoding="utf-8")
     entries = re.split(r"\n(?=@)", text.strip())
-    return {re.match(r"@\w+\{([^,]+),", entry)[1]: entry.strip() for entry in entries}  # type: ignore[index]
+    return {entry[entry.index("{") + 1 : entry.index(",")]: entry.strip() for entry in entries}
 
 
 def bibtex(references: Sequence[str]) -> str:
