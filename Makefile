@@ -28,7 +28,7 @@ help:
 install: .venv/.installed
 
 demo: .venv/.installed
-	@$(BIN)/simonides run memories --scale desk --store $(DEMO)
+	@$(BIN)/simonides run memories --scale desk --store $(DEMO) >/dev/null
 	@$(BIN)/simonides report memories --scale desk --store $(DEMO)
 
 lint: .venv/.tested
