@@ -1,0 +1,40 @@
+"""From a name on the command line to claims and plans."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simonides.errors import SimonidesError, suggest
+from simonides.lab import loading
+from simonides.lab.loading import ClaimFile
+
+if TYPE_CHECKING:
+    from simonides.lab.plan import Plan
+
+
+def find(target: str) -> list[ClaimFile]:
+    """The claims that a name on the command line means.
+
+    Raises:
+        SimonidesError: when it names none.
+    """
+    path = Path(target)
+    if path.suffix == ".py" or path.is_file():
+        if not path.is_file():
+            raise SimonidesError(f"claim file {target} does not exist; check the path.")
+        return [loading.local(path)]
+    known = loading.scan()
+    chosen = [file for file in known if target in ("all", file.id, file.paper)]
+    if not chosen:
+        names = {file.id for file in known} | {file.paper for file in known} | {"all"}
+        raise SimonidesError(
+            f"no claim or paper is called {target!r}; {suggest(target, names)} See: simonides list"
+        )
+    return chosen
+
+
+def plans_for(target: str, scale: str, overrides: dict[str, Any] | None = None) -> list["Plan"]:
+    """A plan for every claim that a name means."""
+    files = find(target)
+    from simonides.lab.plan import Plan
+
+    return [Plan(file, scale, tuple((overrides or {}).items())) for file in files]
