@@ -162,29 +162,25 @@ def _fast_format(queries: Tensor, candidates: Tensor) -> torch.dtype:
 
 
 def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -> Int[Tensor, "found 3"]:
-    """(group, run, query) for every group of `_GROUP` consecutive candidates that may hold a query's argmax.
+    """(run, group, query) for every group of `_GROUP` consecutive candidates that may hold a query's argmax.
 
     With a = a' + da and b = b' + db, a' and b' in the screening format (Cauchy & Schwarz):
     |<a, b> - <a', b'>| <= |da| |b| + |a'| |db|. To this come the roundings of a sum of d products, at most
-    d u |a'| |b'| with u the unit roundoff of the sum and taken twice, and the rounding of the result. A group
+    d u |a'| |b'| with u the unit roundoff of the sum and taken twice with room for these few sums, and the rounding of the result. A group
     is possible where its largest score plus this slack reaches the best lower bound of all groups.
     """
     runs, count, d = candidates.shape
-    addition = 2 * d * (2.0**-53 if screen == torch.float64 else 2.0**-24)
+    addition = 2 * (d + 4) * (2.0**-53 if screen == torch.float64 else 2.0**-24)
     rounding = 2.0**-7 if screen == torch.bfloat16 else 0.0
     short_queries = queries.to(screen)
     norm, error = (x[:, None] for x in _norm_and_error(queries, short_queries))
     # slack = |b| (|da| + additions) + |db| (|a'| + additions), with |a'| <= |a| + |da|
     by_norm = 1.001 * (error + addition * (norm + error))
     by_error = 1.001 * (1 + addition) * (norm + error)
+    underflow = d * 2.0**-125  # of products
     rows = max(1, _BLOCK // (runs * queries.shape[1] * _GROUP)) * _GROUP
-    bests, scales = [], []
+    blocks = []
     floor = queries.new_full((runs, 1, queries.shape[1]), -torch.inf)
-
-    def slack(best: Tensor, scale: tuple[Tensor, Tensor]) -> Tensor:
-        # the last term stands for products that underflow
-        return by_norm * scale[0] + by_error * scale[1] + rounding * best.abs() + d * 2.0**-125
-
     for start in range(0, count, rows):
         block = candidates[:, start : start + rows]
         missing = -block.shape[1] % _GROUP
@@ -192,16 +188,24 @@ def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -
             block = torch.cat([block, block[:, -1:].expand(-1, missing, -1)], 1)
         short = block.to(screen)
         best = (short @ short_queries.mT).unflatten(1, (-1, _GROUP)).amax(2)
-        largest = [x.unflatten(1, (-1, _GROUP)).amax(2)[..., None] for x in _norm_and_error(block, short)]
-        scale = (largest[0], largest[1])
-        floor = torch.maximum(floor, (best - slack(best, scale)).amax(1, keepdim=True))
-        bests.append(best)
-        scales.append(scale)
+        longest, worst = (x.unflatten(1, (-1, _GROUP)).amax(2) for x in _norm_and_error(block, short))
+        # one slack for the whole block: passes over all its groups would cost as much as the screen saves
+        widest = by_norm * longest.amax(1)[:, None, None] + by_error * worst.amax(1)[:, None, None] + underflow
+        top = best.amax(1, keepdim=True).to(queries.dtype)
+        floor = torch.maximum(floor, top - widest - rounding * top.abs())
+        blocks.append((best, longest, worst, widest))
     found, first = [], 0
-    for best, scale in zip(bests, scales, strict=True):
-        places = (best + slack(best, scale) >= floor).transpose(0, 1).nonzero()
-        places[:, 0] += first
-        found.append(places)
+    for best, longest, worst, widest in blocks:
+        # best + rounding |best| + widest >= floor, solved for best
+        least = floor - widest
+        least = torch.where(least >= 0, least / (1 + rounding), least / (1 - rounding))
+        places = (best >= least).nonzero()
+        run, group, query = places.unbind(1)
+        score = best[run, group, query].to(queries.dtype)
+        slack = by_norm[run, 0, query] * longest[run, group] + by_error[run, 0, query] * worst[run, group]
+        possible = score + rounding * score.abs() + slack + underflow >= floor[run, 0, query]
+        places[:, 1] += first
+        found.append(places[possible])
         first += best.shape[1]
     return torch.cat(found)
 
@@ -226,7 +230,7 @@ def _settle(queries: Tensor, candidates: Tensor, groups: Int[Tensor, "found 3"])
     pairs = max(1, _BLOCK // (_GROUP * d))
     offsets = torch.arange(_GROUP, device=queries.device)
     for start in range(0, len(groups), pairs):
-        which, run, query = groups[start : start + pairs].unbind(1)
+        run, which, query = groups[start : start + pairs].unbind(1)
         places = (which[:, None] * _GROUP + offsets).clamp(max=count - 1)
         scores = _scores(candidates[run[:, None], places], queries[run, query][:, None])
         first = scores.argmax(1, keepdim=True)
@@ -255,8 +259,9 @@ def _check(queries: Tensor, candidates: Tensor) -> None:
         )
     if candidates.shape[-2] == 0:
         raise SimonidesError("there are no candidates to recall among; give at least one.")
-    # summed in float64, where finite numbers of the shorter formats cannot overflow
-    if not (queries.sum(dtype=torch.float64).isfinite() and candidates.sum(dtype=torch.float64).isfinite()):
-        raise SimonidesError(
-            "queries or candidates hold a NaN or an infinity, so no best answer exists; look at the memory."
-        )
+    for vectors in (queries, candidates):
+        # the extremes of numbers among which is a NaN are NaN
+        if vectors.numel() and not all(end.isfinite() for end in torch.aminmax(vectors)):
+            raise SimonidesError(
+                "queries or candidates hold a NaN or an infinity, so no best answer exists; look at the memory."
+            )
