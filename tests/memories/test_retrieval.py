@@ -146,3 +146,10 @@ def test_large_finite_entries_are_no_infinity():
 @pytest.mark.parametrize("candidates", [3, 900])
 def test_no_queries(candidates):
     assert recall(torch.empty(0, 4), torch.ones(candidates, 4)).shape == (0,)
+
+
+@pytest.mark.parametrize("candidates", [40, 900])
+def test_of_tensors_that_are_being_trained(candidates, generator):
+    v = torch.randn(5, 8, generator=generator, requires_grad=True)
+    u = torch.randn(candidates, 8, generator=generator, requires_grad=True)
+    assert torch.equal(recall(v, u), brute(v, u))

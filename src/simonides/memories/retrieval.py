@@ -56,7 +56,7 @@ def recall(
         runs = queries.shape[:-2]
         flat = recall(queries.flatten(0, -3), candidates.flatten(0, -3), screen)
         return flat.unflatten(0, runs)
-    queries, candidates = _near_one(queries, (-1,)), _near_one(candidates, (-2, -1))
+    queries, candidates = _near_one(queries.detach(), (-1,)), _near_one(candidates.detach(), (-2, -1))
     if screen is None and candidates.shape[-2] <= _FEW:
         return _few(queries, candidates)
     screen = _fast_format(queries, candidates) if screen is None else screen
@@ -166,19 +166,25 @@ def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -
 
     With a = a' + da and b = b' + db, a' and b' in the screening format (Cauchy & Schwarz):
     |<a, b> - <a', b'>| <= |da| |b| + |a'| |db|. To this come the roundings of a sum of d products, at most
-    d u |a'| |b'| with u the unit roundoff of the sum and taken twice with room for these few sums, and the rounding of the result. A group
+    d u |a'| |b'| with u the unit roundoff of the sum, taken twice, and the rounding of the result. A group
     is possible where its largest score plus this slack reaches the best lower bound of all groups.
     """
     runs, count, d = candidates.shape
+    # d + 4: with room for the roundings of the few sums below
     addition = 2 * (d + 4) * (2.0**-53 if screen == torch.float64 else 2.0**-24)
     rounding = 2.0**-7 if screen == torch.bfloat16 else 0.0
     short_queries = queries.to(screen)
-    norm, error = (x[:, None] for x in _norm_and_error(queries, short_queries))
+    norm, error = (x[:, None] for x in _norm_and_error(queries, short_queries, None))
     # slack = |b| (|da| + additions) + |db| (|a'| + additions), with |a'| <= |a| + |da|
     by_norm = 1.001 * (error + addition * (norm + error))
     by_error = 1.001 * (1 + addition) * (norm + error)
     underflow = d * 2.0**-125  # of products
     rows = max(1, _BLOCK // (runs * queries.shape[1] * _GROUP)) * _GROUP
+    # written over in every round: blocks this large, allocated anew, would each be a new stretch of memory
+    most = runs * min(rows, count + _GROUP)
+    shorts = queries.new_empty(most * d if screen != queries.dtype else 0, dtype=screen)
+    scratch = queries.new_empty(shorts.numel())
+    scores = queries.new_empty(most * queries.shape[1], dtype=screen)
     blocks = []
     floor = queries.new_full((runs, 1, queries.shape[1]), -torch.inf)
     for start in range(0, count, rows):
@@ -186,9 +192,10 @@ def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -
         missing = -block.shape[1] % _GROUP
         if missing:  # repeating the last candidate changes no maximum
             block = torch.cat([block, block[:, -1:].expand(-1, missing, -1)], 1)
-        short = block.to(screen)
-        best = (short @ short_queries.mT).unflatten(1, (-1, _GROUP)).amax(2)
-        longest, worst = (x.unflatten(1, (-1, _GROUP)).amax(2) for x in _norm_and_error(block, short))
+        short = shorts[: block.numel()].view(block.shape).copy_(block) if shorts.numel() else block
+        table = scores[: runs * block.shape[1] * queries.shape[1]].view(runs, block.shape[1], -1)
+        best = torch.bmm(short, short_queries.mT, out=table).unflatten(1, (-1, _GROUP)).amax(2)
+        longest, worst = (x.unflatten(1, (-1, _GROUP)).amax(2) for x in _norm_and_error(block, short, scratch))
         # one slack for the whole block: passes over all its groups would cost as much as the screen saves
         widest = by_norm * longest.amax(1)[:, None, None] + by_error * worst.amax(1)[:, None, None] + underflow
         top = best.amax(1, keepdim=True).to(queries.dtype)
@@ -210,13 +217,17 @@ def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -
     return torch.cat(found)
 
 
-def _norm_and_error(exact: Tensor, short: Tensor) -> tuple[Tensor, Tensor]:
-    """Norms of the rows, and of what a matrix product may lose of them before it multiplies; both from above."""
+def _norm_and_error(exact: Tensor, short: Tensor, scratch: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Norms of the rows, and of what a matrix product may lose of them before it multiplies; both from above.
+
+    The difference of the two is written into `scratch`, when given.
+    """
     # squares below the smallest normal number vanish from a norm
     vanished = exact.shape[-1] ** 0.5 * 2.0**-60
     norm = exact.norm(dim=-1) * 1.0001 + vanished
     if short.dtype != exact.dtype:
-        return norm, (exact - short.to(exact.dtype)).norm(dim=-1) * 1.0001 + vanished
+        place = torch.empty_like(exact) if scratch is None else scratch[: exact.numel()].view(exact.shape)
+        return norm, torch.sub(exact, short, out=place).norm(dim=-1) * 1.0001 + vanished
     if exact.dtype == torch.float32 and torch.get_float32_matmul_precision() != "highest":
         return norm, norm * 2.0**-8  # torch may then shorten float32 factors to bfloat16 by itself
     return norm, torch.zeros_like(norm)
