@@ -153,3 +153,11 @@ def test_of_tensors_that_are_being_trained(candidates, generator):
     v = torch.randn(5, 8, generator=generator, requires_grad=True)
     u = torch.randn(candidates, 8, generator=generator, requires_grad=True)
     assert torch.equal(recall(v, u), brute(v, u))
+
+
+@pytest.mark.parametrize("candidates", [40, 900])
+def test_of_two_formats(candidates, generator):
+    v = torch.randn(5, 8, generator=generator)
+    u = torch.randn(candidates, 8, generator=generator, dtype=torch.float64)
+    assert torch.equal(recall(v, u), brute(v, u))
+    assert torch.equal(recall(v.half(), u.float()), brute(v.half(), u.float()))

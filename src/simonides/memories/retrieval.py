@@ -56,7 +56,9 @@ def recall(
         runs = queries.shape[:-2]
         flat = recall(queries.flatten(0, -3), candidates.flatten(0, -3), screen)
         return flat.unflatten(0, runs)
-    queries, candidates = _near_one(queries.detach(), (-1,)), _near_one(candidates.detach(), (-2, -1))
+    wider = torch.promote_types(queries.dtype, candidates.dtype)
+    queries, candidates = queries.detach().to(wider), candidates.detach().to(wider)
+    queries, candidates = _near_one(queries, (-1,)), _near_one(candidates, (-2, -1))
     if screen is None and candidates.shape[-2] <= _FEW:
         return _few(queries, candidates)
     screen = _fast_format(queries, candidates) if screen is None else screen
