@@ -16,7 +16,8 @@ from simonides.errors import SimonidesError, check_at_least
 from simonides.memories import LinearMemory, embed, margins, top_answers
 from simonides.probes.recall import recalled
 from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
-from simonides.theory.recall import KINDS, recall_of_classes, width_for
+from simonides.theory.orthogonality import KINDS
+from simonides.theory.recall import recall_of_classes, width_for
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from tyro.conf import FlagConversionOff, Positional, arg, subcommand
 
@@ -150,4 +150,4 @@ Command = (
     | Annotated[Recall, subcommand("recall")]
 )
 
-NAMES = ("list", "show", "run", "status", "verdict", "report", "cite", "recall")
+NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

@@ -13,7 +13,7 @@ import polars as pl
 
 from simonides.errors import SimonidesError, check_name
 from simonides.lab.prediction import Predictions, needed, predict
-from simonides.lab.rules import Against, Crossing, Where, cell_columns, interval, resampled_means
+from simonides.lab.rules import Against, Crossing, Where, cell_columns, interval, measured_columns, resampled_means
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,8 +158,7 @@ def render(figure: Figure, table: pl.DataFrame, predictions: Predictions) -> dic
 
 
 def _check_columns(table: pl.DataFrame, column: str, *parameters: str) -> None:
-    measured = [n for n in table.columns if not n.startswith(("cell ", "predicted ")) and n not in ("seed", "row")]
-    check_name("a figure asks for a column, and", column, measured)
+    check_name("a figure asks for a column, and", column, measured_columns(table))
     known = [n.removeprefix("cell ") for n in table.columns if n.startswith("cell ")]
     for name in filter(None, parameters):
         check_name("a figure asks for a parameter, and", name, known)

@@ -229,14 +229,17 @@ Rule = Within | Exponent | Threshold | Ordered | Equal
 
 def product_name(against: Against) -> str:
     """How a product of parameters is written."""
-    return against if isinstance(against, str) else " × ".join(against)
+    return " × ".join(_factors(against))
+
+
+def _factors(against: Against) -> tuple[str, ...]:
+    return (against,) if isinstance(against, str) else against
 
 
 def check_rule(rule: Rule, cells: Sequence[Mapping[str, Value]]) -> None:
     """Raise `SimonidesError` where a rule names parameters or values that the cells do not have."""
     what = f"rule '{rule}' asks for a parameter, and"
-    against = getattr(rule, "against", ())
-    names = [*rule.where, *((against,) if isinstance(against, str) else against)]
+    names = [*rule.where, *_factors(getattr(rule, "against", ()))]
     if isinstance(rule, Ordered):
         names.append(rule.by)
     if isinstance(of := getattr(rule, "of", None), Crossing):
@@ -280,13 +283,16 @@ def cell_columns(table: pl.DataFrame) -> list[str]:
     return names + (["row"] if table["row"].max() else [])
 
 
+def measured_columns(table: pl.DataFrame) -> list[str]:
+    """The columns that `measure` returned."""
+    return [n for n in table.columns if not n.startswith(("cell ", "predicted ")) and n not in ("seed", "row")]
+
+
 def _means(table: pl.DataFrame, column: str) -> tuple[list[dict[str, Any]], Means]:
     if column not in table.columns:
-        measured = [
-            n for n in table.columns if not n.startswith(("cell ", "predicted ")) and n not in ("seed", "row")
-        ]
         raise SimonidesError(
-            f"a rule asks for the column {column!r}, which measure does not return; {suggest(column, measured)}"
+            f"a rule asks for the column {column!r}, which measure does not return; "
+            + suggest(column, measured_columns(table))
         )
     keys = cell_columns(table)
     wide = (
@@ -307,7 +313,7 @@ def _check_parameters(cells: list[dict[str, Any]], *names: str) -> None:
 
 
 def _settings(cells: list[dict[str, Any]], against: Against) -> list[tuple[float, ...]]:
-    names = (against,) if isinstance(against, str) else against
+    names = _factors(against)
     _check_parameters(cells, *names)
     return [tuple(float(cell[name]) for name in names) for cell in cells]
 

@@ -40,12 +40,10 @@ def fano_bits(facts: int, answers: int, error: float) -> float:
     >>> fano_bits(1000, 2, 0.0), fano_bits(1000, 2, 0.5)
     (1000.0, 0.0)
     """
-    if not 0 <= error <= 1:
-        raise SimonidesError(f"error = {error} is no share; give a number in [0, 1].")
+    entropy = _entropy(error)
     total = function_bits(facts, answers)
     if answers == 1 or error >= 1 - 1 / answers:
         return 0.0
-    entropy = 0.0 if error == 0 else -error * math.log2(error) - (1 - error) * math.log2(1 - error)
     return max(0.0, total - facts * (entropy + error * math.log2(answers - 1)))
 
 
@@ -55,10 +53,7 @@ def permutation_fano_bits(facts: int, error: float) -> float:
     A memory that recalls (1 - eps) N facts leaves to be told which ones fail, and their answers: at most
     N h2(eps) + eps N log2 N bits. So B >= log2 N! - N h2(eps) - eps N log2 N, never below zero.
     """
-    if not 0 <= error <= 1:
-        raise SimonidesError(f"error = {error} is no share; give a number in [0, 1].")
-    entropy = 0.0 if error in (0, 1) else -error * math.log2(error) - (1 - error) * math.log2(1 - error)
-    return max(0.0, permutation_bits(facts) - facts * (entropy + error * math.log2(facts)))
+    return max(0.0, permutation_bits(facts) - facts * (_entropy(error) + error * math.log2(facts)))
 
 
 def largest_recall(facts: int, answers: int, bits: float) -> float:
@@ -82,3 +77,10 @@ def bits_per_parameter(bits: float, parameters: int) -> float:
     """Bits stored for every number kept."""
     check_at_least("parameters", parameters, 1)
     return bits / parameters
+
+
+def _entropy(error: float) -> float:
+    """Binary entropy h2 of a share of errors, in bits."""
+    if not 0 <= error <= 1:
+        raise SimonidesError(f"error = {error} is no share; give a number in [0, 1].")
+    return 0.0 if error in (0, 1) else -error * math.log2(error) - (1 - error) * math.log2(1 - error)

@@ -33,8 +33,8 @@ from jaxtyping import Float
 from scipy.special import betainc, betaincinv, gammaincinv, ndtr, roots_gegenbauer, roots_hermitenorm, stdtr
 
 from simonides.errors import SimonidesError, check_at_least, check_name, check_share
+from simonides.theory.orthogonality import KINDS
 
-KINDS = ("sphere", "gaussian")
 RULES = ("outer_products", "pseudo_inverse")
 _Nodes = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
 
