@@ -48,8 +48,8 @@ def _main(arguments: list[str]) -> int:
         return commands.execute(command, unknown)
     except SimonidesError as error:
         return _say(f"error: {error}", 2)
-    except KeyboardInterrupt:
-        return _say("stopped; finished runs are kept, the same command goes on from here", 130)
+    except KeyboardInterrupt as stop:
+        return _say(str(stop) or "stopped; finished runs are kept, the same command goes on from here", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
         return 0

@@ -20,6 +20,12 @@ def check_at_least(name: str, value: int, least: int) -> None:
         raise SimonidesError(f"{name} = {value} is too small; give an integer of at least {least}.")
 
 
+def check_not_negative(name: str, value: float) -> None:
+    """Raise `SimonidesError` unless `value` is a finite number of at least 0."""
+    if not 0 <= value < float("inf"):
+        raise SimonidesError(f"{name} = {value} makes no sense; give a number of at least 0.")
+
+
 def check_share(name: str, value: float) -> None:
     """Raise `SimonidesError` unless 0 < value < 1."""
     if not 0 < value < 1:

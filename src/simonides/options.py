@@ -46,23 +46,47 @@ class Run:
     """Measure what a store does not hold yet, and judge it.
 
     Broken off at any moment, the same command goes on where it stopped. Any parameter of the claim can be set
-    by its own name for exploration, which never moves a verdict.
+    by its own name for exploration, which never moves a verdict. On a cluster the command is the same, with
+    --engine ray or slurm.
 
     Example: simonides run memories/linear-capacity --scale smoke
 
     Example: simonides run memories/linear-capacity --d 96
+
+    Example: simonides run all --scale paper --engine slurm --workers 100 --minutes 120 --memory 8
     """
 
     target: Target
     scale: AScale = "desk"
     store: AStore = _STORE
-    workers: Annotated[int, arg(metavar="N", help="Processes, of one thread each; 0 takes all cores.")] = 0
+    engine: Annotated[
+        Literal["local", "ray", "slurm"],
+        arg(help="Where: in processes of this machine, on a Ray cluster, or as an array job of SLURM."),
+    ] = "local"
+    workers: Annotated[
+        int,
+        arg(
+            metavar="N",
+            help="How many stacks at once: processes of one thread each, Ray tasks, or tasks of "
+            "the array. 0: all cores, all the cluster takes, up to 32.",
+        ),
+    ] = 0
+    address: Annotated[
+        str | None, arg(metavar="HOST:PORT", help="ray: the cluster; by default the one found on this machine.")
+    ] = None
+    partition: Annotated[str | None, arg(help="slurm: where to submit; by default the cluster's choice.")] = None
+    minutes: Annotated[
+        int | None, arg(metavar="N", help="slurm: time limit of a task, 60 unless given; then it is requeued.")
+    ] = None
+    cpus: Annotated[float | None, arg(metavar="N", help="ray, slurm: cores set aside for a task; 1.")] = None
+    gpus: Annotated[float | None, arg(metavar="N", help="ray, slurm: GPUs set aside for a task; 0.")] = None
+    memory: Annotated[float | None, arg(metavar="GIB", help="ray, slurm: memory set aside for a task.")] = None
     json: Json = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """Count the runs a store holds, lacks, and found failed or damaged.
+    """Count the runs that a store holds, lacks, or found failed, without reading them.
 
     Example: simonides status memories --scale desk
     """

@@ -20,13 +20,8 @@ def unrelated():
 
 
 @pytest.fixture
-def fingerprint(tmp_path):
-    def of(text):
-        path = tmp_path / "file.py"
-        path.write_text(text)
-        return code_fingerprint(path, ["measure"])
-
-    return of
+def fingerprint():
+    return lambda text: code_fingerprint(text, ["measure"])
 
 
 @pytest.mark.parametrize(
@@ -62,12 +57,9 @@ def test_what_measure_uses_counts(fingerprint, old, new):
     assert fingerprint(BASE) != fingerprint(BASE.replace(old, new))
 
 
-def test_a_name_made_at_run_time_makes_the_whole_file_count(tmp_path):
-    path = tmp_path / "file.py"
-    path.write_text(BASE)
-    first = code_fingerprint(path, ["made_elsewhere"])
-    path.write_text(BASE.replace("math.pi", "math.e"))
-    assert code_fingerprint(path, ["made_elsewhere"]) != first
+def test_a_name_made_at_run_time_makes_the_whole_file_count():
+    changed = BASE.replace("math.pi", "math.e")
+    assert code_fingerprint(BASE, ["made_elsewhere"]) != code_fingerprint(changed, ["made_elsewhere"])
 
 
 CLAIM = (
@@ -88,9 +80,6 @@ claim = Claim(predictions={"y": lambda z: z + OFFSET}, rules=[Rule(band=3)])
         ("x * SCALE", "x + SCALE", True),
     ],
 )
-def test_a_keyword_counts_with_what_it_uses(tmp_path, old, new, same):
-    path = tmp_path / "file.py"
-    path.write_text(CLAIM)
-    first = keyword_fingerprint(path, "claim", "predictions")
-    path.write_text(CLAIM.replace(old, new))
-    assert (keyword_fingerprint(path, "claim", "predictions") == first) == same
+def test_a_keyword_counts_with_what_it_uses(old, new, same):
+    first = keyword_fingerprint(CLAIM, "claim", "predictions")
+    assert (keyword_fingerprint(CLAIM.replace(old, new), "claim", "predictions") == first) == same

@@ -2,8 +2,8 @@
 
 import pytest
 
-from simonides.lab.engine import Task, measure_task, pending
-from simonides.lab.loading import scan
+from simonides.lab.loading import package_fingerprint, scan
+from simonides.lab.measuring import Task, keep, measure, pending
 from simonides.lab.plan import Plan
 from simonides.lab.report import write_report
 from simonides.lab.store import Store
@@ -17,8 +17,8 @@ def measured(request, tmp_path_factory):
     plan = Plan(FILES[request.param], "smoke")
     store = Store(tmp_path_factory.mktemp("claims") / "store")
     store.open_for_writing()
-    for task in pending(plan, store)[0]:
-        outcome = measure_task(task)
+    for task in pending(plan, store).tasks:
+        outcome = keep(measure(task), store)
         assert not outcome.failed, outcome.failed[0]
     return plan, store
 
@@ -42,9 +42,13 @@ def test_a_run_has_the_same_bits_alone_and_in_a_stack(measured, tmp_path):
     for stack in plan.stacks[:: max(1, len(plan.stacks) // 6)]:
         point = stack[-1]
         task = Task(
-            file=plan.file, points=(point,), missing=frozenset([point.key]), store=alone.root, rule=plan.rule
+            file=plan.file,
+            points=(point,),
+            missing=frozenset([point.key]),
+            rule=plan.rule,
+            package=package_fingerprint(),
         )
-        measure_task(task)
+        keep(measure(task), alone)
         assert alone.read(point).rows.equals(store.read(point).rows), point
 
 

@@ -14,10 +14,18 @@ def execute(command: object, unknown: list[str]) -> int:
 
             return catalogue.execute(command)
         case options.Run():
+            if command.engine == "local" and command.workers != 1:
+                from simonides.lab.forking import warm_up
+
+                warm_up()
             from simonides.commands.run import parse_overrides, run
 
             return run(command, parse_overrides(unknown))
-        case options.Status() | options.Verdict() | options.Report():
+        case options.Status():
+            from simonides.commands.status import status
+
+            return status(command)
+        case options.Verdict() | options.Report():
             from simonides.commands import results
 
             return results.execute(command)

@@ -1,63 +1,26 @@
-"""`status`, `verdict` and `report`: what a store holds, without measuring anything."""
+"""`verdict` and `report`: what is to be thought of what a store holds, without measuring anything."""
 
 import json
-import sys
-from pathlib import Path
-from typing import Any
 
 from simonides import options as given
-from simonides.commands.targets import plans_for
+from simonides.commands.targets import existing, plans_for
 from simonides.lab.report import interval_text, number, write_report
 from simonides.lab.store import Store
 from simonides.lab.verdict import Verdict, gather, judge
 
 
-def execute(command: given.Status | given.Verdict | given.Report) -> int:
-    """Do one of the three."""
+def execute(command: given.Verdict | given.Report) -> int:
+    """Do one of the two."""
     match command:
-        case given.Status():
-            return status(command)
         case given.Verdict():
             return verdict(command)
         case given.Report():
             return report(command)
 
 
-def status(options: given.Status) -> int:
-    """What the store holds of each plan."""
-    store = _existing(options.store)
-    entries: list[dict[str, Any]] = []
-    for plan in plans_for(options.target, options.scale):
-        gathered = gather(plan, store)
-        entries.append(
-            {
-                "claim": plan.file.id,
-                "scale": plan.scale,
-                "planned": len(plan.points),
-                "present": gathered.present,
-                "missing": gathered.missing,
-                "failed": [f"{point}: {why}" for point, why in gathered.failed],
-                "damaged": [str(damage) for damage in gathered.damaged],
-            }
-        )
-    if options.json:
-        print(json.dumps(entries, indent=1))
-        return 0
-    width = max(len(str(entry["claim"])) for entry in entries)
-    for entry in entries:
-        troubles = [f"{len(entry[what])} {what}" for what in ("failed", "damaged") if entry[what]]
-        print(
-            f"{entry['claim']:{width}}  {entry['present']} of {entry['planned']} runs at scale {options.scale}"
-            + "".join(f", {trouble}" for trouble in troubles)
-        )
-        for line in [*entry["failed"], *entry["damaged"]][:3]:
-            print(f"    {line}")
-    return 0
-
-
 def verdict(options: given.Verdict) -> int:
     """Judge, without measuring anything."""
-    store = _existing(options.store)
+    store = existing(options.store)
     verdicts = [judge(plan, gather(plan, store)) for plan in plans_for(options.target, options.scale)]
     if options.json:
         print(json.dumps([found.as_json() for found in verdicts], indent=1))
@@ -93,9 +56,3 @@ def verdict_line(found: Verdict) -> str:
     if found.effect is None:
         return f"{found.verdict:9}  {found.claim}  {found.reason}"
     return f"{found.verdict:9}  {found.claim}  effect {number(found.effect)}, 95 % {interval_text(found.interval)}"
-
-
-def _existing(folder: Path) -> Store:
-    if not folder.exists():
-        print(f"store {folder} does not exist yet; nothing has been run there", file=sys.stderr)
-    return Store(folder)

@@ -1,9 +1,9 @@
 """`run`: measure what a store does not hold yet, then judge it."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Console
@@ -13,20 +13,23 @@ from rich.table import Column
 from simonides import options as given
 from simonides.commands.results import verdict_line
 from simonides.commands.targets import plans_for
-from simonides.errors import SimonidesError, check_at_least
-from simonides.lab.engine import Outcome, Task, pending
-from simonides.lab.engine import run as run_tasks
-from simonides.lab.plan import Plan
+from simonides.errors import SimonidesError
+from simonides.lab.engines import Engine
+from simonides.lab.engines.local import Local
+from simonides.lab.engines.ray_cluster import Ray
+from simonides.lab.engines.slurm_cluster import Slurm
+from simonides.lab.measuring import Outcome, Pending, Task, pending
+from simonides.lab.plan import Plan, keep_plan
 from simonides.lab.references import bibtex
 from simonides.lab.report import means_table
 from simonides.lab.rules import check_rule
 from simonides.lab.store import Store
-from simonides.lab.verdict import gather, judge
+from simonides.lab.verdict import Gathered, gather, judge
 
 
 def run(options: given.Run, overrides: dict[str, Any]) -> int:
     """Measure what is missing, then judge."""
-    check_at_least("--workers", options.workers, 0)
+    engine = _engine(options)
     plans = plans_for(options.target, options.scale, overrides)
     for plan in plans:  # what is wrong with a claim shows before work starts
         _ = plan.points, plan.rule, bibtex(plan.claim.references)
@@ -35,12 +38,14 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
     store = Store(options.store)
     store.open_for_writing()
     tasks: list[Task] = []
+    there: dict[str, Pending] = {}
     counts: dict[str, dict[str, Any]] = {}
     for plan in plans:
-        found, reused, damaged = pending(plan, store)
-        tasks += found
-        damages = [str(damage) for damage in damaged]
-        counts[plan.file.id] = {"reused": reused, "computed": 0, "failed": [], "damaged": damages}
+        keep_plan(plan, store)
+        found = there[plan.file.id] = pending(plan, store)
+        tasks += found.tasks
+        damages = [str(damage) for damage in found.damaged]
+        counts[plan.file.id] = {"reused": len(found.known), "computed": 0, "failed": [], "damaged": damages}
         for damage in damages:
             print(f"{damage}; kept aside, measured again", file=sys.stderr)
 
@@ -52,20 +57,23 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
             counts[outcome.claim]["failed"].append(f"{point}: {why}")
             reasons.setdefault((outcome.claim, why), []).append(point)
 
-    _measure(tasks, options.workers or _cores(), note)
+    if tasks:
+        engine.check()
+        _measure(tasks, engine, store, note)
     for (name, why), points in reasons.items():
         more = f" and {len(points) - 1} more runs" if len(points) > 1 else ""
         print(f"failed: {name} ({points[0]}){more}: {why}", file=sys.stderr)
     entries, code = [], 0
     for plan in plans:
         count = counts[plan.file.id]
-        code = max(code, 1 if count["failed"] else 0)
         try:
-            text, entry = _explored(plan, store, overrides) if overrides else _judged(plan, store, count)
+            gathered = gather(plan, store, there[plan.file.id].known)
+            text, entry = _explored(plan, gathered, overrides) if overrides else _judged(plan, gathered, count)
         except SimonidesError as error:  # one claim that cannot be judged does not silence the others
             print(f"error: {plan.file.id}: {error}", file=sys.stderr)
             code = 2
             continue
+        code = max(code, 1 if count["failed"] or gathered.diverged else 0)
         entries.append({**entry, **count})
         if not options.json:
             print(text)
@@ -74,14 +82,31 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
     return code
 
 
-def _judged(plan: Plan, store: Store, count: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    found = judge(plan, gather(plan, store))
+def _engine(options: given.Run) -> Engine:
+    """The engine asked for, with the options given; those of another engine are refused."""
+    kinds = {"local": Local, "ray": Ray, "slurm": Slurm}
+    asked = {
+        name: getattr(options, name) for name in ("address", "partition", "minutes", "cpus", "gpus", "memory")
+    }
+    asked = {name: value for name, value in asked.items() if value is not None}
+    kind = kinds[options.engine]
+    known = {field.name for field in fields(kind)}
+    if strange := sorted(asked.keys() - known):
+        takers = [name for name, other in kinds.items() if strange[0] in {f.name for f in fields(other)}]
+        raise SimonidesError(
+            f"--{strange[0]} is no option of the engine {options.engine}; add --engine {' or '.join(takers)}."
+        )
+    return kind(workers=options.workers, **asked)
+
+
+def _judged(plan: Plan, gathered: Gathered, count: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    found = judge(plan, gathered)
     tally = f"{count['reused']} reused, {count['computed']} computed, {len(count['failed'])} failed"
     return f"{verdict_line(found)}  ({tally})", found.as_json()
 
 
-def _explored(plan: Plan, store: Store, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    names, rows = means_table(gather(plan, store))
+def _explored(plan: Plan, gathered: Gathered, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    names, rows = means_table(gathered)
     cells = [dict(zip(names, row, strict=True)) for row in rows]
     settings = ", ".join(f"{name} = {value}" for name, value in overrides.items())
     # columns are as wide as they need: in a table cut to the terminal numbers would be worth nothing
@@ -125,9 +150,7 @@ def _value(text: str) -> int | float | str | bool:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-def _measure(tasks: list[Task], workers: int, note: Callable[[Outcome], None]) -> None:
-    if not tasks:
-        return
+def _measure(tasks: list[Task], engine: Engine, store: Store, note: Callable[[Outcome], None]) -> None:
     # what was measured last is the first to give way on a narrow terminal
     whole, rest = Column(no_wrap=True), Column(no_wrap=True, ratio=1)
     bar = Progress(
@@ -148,8 +171,4 @@ def _measure(tasks: list[Task], workers: int, note: Callable[[Outcome], None]) -
             done = outcome.computed + len(outcome.failed)
             bar.update(shown, advance=done, claim=outcome.claim, glimpse=outcome.glimpse)
 
-        run_tasks(tasks, workers, on_outcome)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        engine.run(tasks, store.root, on_outcome)

@@ -1,5 +1,6 @@
 """From a name on the command line to claims and plans."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from simonides.lab.loading import ClaimFile
 
 if TYPE_CHECKING:
     from simonides.lab.plan import Plan
+    from simonides.lab.store import Store
 
 
 def find(target: str) -> list[ClaimFile]:
@@ -38,3 +40,12 @@ def plans_for(target: str, scale: str, overrides: dict[str, Any] | None = None) 
     from simonides.lab.plan import Plan
 
     return [Plan(file, scale, tuple((overrides or {}).items())) for file in files]
+
+
+def existing(folder: Path) -> "Store":
+    """A store to read from, with a word where there is none yet."""
+    if not folder.exists():
+        print(f"store {folder} does not exist yet; nothing has been run there", file=sys.stderr)
+    from simonides.lab.store import Store
+
+    return Store(folder)

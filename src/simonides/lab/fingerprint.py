@@ -3,26 +3,25 @@
 import ast
 import hashlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 
-def code_fingerprint(path: Path, names: Iterable[str]) -> str:
-    """Hash of the definitions `names` in a Python file and, transitively, of all they use in that file.
+def code_fingerprint(source: str, names: Iterable[str]) -> str:
+    """Hash of the definitions `names` in a file's source and, transitively, of all they use in that file.
 
     Every statement that binds, changes or is called upon a name counts as part of it, and so do top-level
     statements that are no plain definitions (if, for, try, +=, calls). What comes from elsewhere enters by its
     import line alone: a claim whose result depends on code outside its file states so by its version number.
     A name that the file does not define, such as one made at run time, makes the whole file count.
     """
-    return _fingerprint(ast.parse(path.read_text(encoding="utf-8")), names, extra=())
+    return _fingerprint(ast.parse(source), names, extra=())
 
 
-def keyword_fingerprint(path: Path, assigned: str, keyword: str) -> str:
-    """Hash of one keyword argument in `assigned = Call(..., keyword=...)`, and of all it uses in the file.
+def keyword_fingerprint(source: str, assigned: str, keyword: str) -> str:
+    """Hash of one keyword argument in `assigned = Call(..., keyword=...)`, and of all it uses in the source.
 
     Where the file has no such statement, the whole file counts.
     """
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(source)
     for node in tree.body:
         if (
             isinstance(node, ast.Assign)

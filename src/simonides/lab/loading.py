@@ -1,11 +1,11 @@
 """Finding claim files and loading them; `scan` reads them without importing anything, so listing is fast."""
 
 import ast
+import hashlib
 import importlib
-import importlib.util
 import sys
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -27,9 +27,23 @@ class ClaimFile:
     id: str
     path: Path
 
-    def __reduce__(self) -> tuple[type, tuple[str, Path]]:
-        # a worker gets the name and loads the file itself: modules do not travel
-        return ClaimFile, (self.id, self.path)
+    def __reduce__(self) -> tuple[object, ...]:
+        # modules do not travel, and a worker's machine may lack a stranger's file, or hold a later one
+        if self.path.is_relative_to(_PACKAGE):
+            return _in_package, (self.id, self.path.relative_to(_PACKAGE).parts)
+        return _from_text, (self.id, self.path, self.text)
+
+    @cached_property
+    def text(self) -> str:
+        """The source, read once.
+
+        Raises:
+            SimonidesError: when the file cannot be read, or is no UTF-8 text.
+        """
+        try:
+            return self.path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SimonidesError(f"claim file {self.path} cannot be read as UTF-8 text: {error}.") from None
 
     @property
     def paper(self) -> str:
@@ -40,7 +54,7 @@ class ClaimFile:
     def summary(self) -> str:
         """First line of the file's docstring."""
         try:
-            text = ast.get_docstring(ast.parse(self.path.read_text(encoding="utf-8"))) or ""
+            text = ast.get_docstring(ast.parse(self.text)) or ""
         except (SyntaxError, ValueError):
             return "(the file cannot be parsed)"
         return text.split("\n\n")[0].replace("\n", " ")
@@ -69,14 +83,23 @@ class ClaimFile:
         if self.path.is_relative_to(_PACKAGE):
             parts = self.path.relative_to(_PACKAGE.parent).with_suffix("").parts
             return importlib.import_module(".".join(parts))
-        name = f"simonides_local_{self.path.stem}"
-        spec = importlib.util.spec_from_file_location(name, self.path)
-        if spec is None or spec.loader is None:
+        if self.path.suffix != ".py":
             raise SimonidesError("is no Python file; give one that ends in .py.")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
+        module = ModuleType(f"simonides_local_{self.path.stem}")
+        module.__file__ = str(self.path)
+        sys.modules[module.__name__] = module
+        exec(compile(self.text, self.path, "exec"), module.__dict__)
         return module
+
+
+def _in_package(name: str, parts: tuple[str, ...]) -> ClaimFile:
+    return ClaimFile(name, _PACKAGE.joinpath(*parts))
+
+
+def _from_text(name: str, path: Path, text: str) -> ClaimFile:
+    file = ClaimFile(name, path)
+    file.__dict__["text"] = text
+    return file
 
 
 def scan() -> list[ClaimFile]:
@@ -92,6 +115,15 @@ def scan() -> list[ClaimFile]:
 def local(path: Path) -> ClaimFile:
     """A claim file outside the package."""
     return ClaimFile(f"local/{path.stem.replace('_', '-')}", path.resolve())
+
+
+@cache
+def package_fingerprint() -> str:
+    """Hash of all of the package's source, once a process: two machines with the same may share a run."""
+    found = hashlib.sha256()
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        found.update(str(path.relative_to(_PACKAGE).as_posix()).encode() + path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def line_in(path: Path, error: BaseException) -> str:

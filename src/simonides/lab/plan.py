@@ -7,11 +7,13 @@ from functools import cached_property
 
 from simonides.errors import SimonidesError, check_name
 from simonides.lab.claim import SCALES, Claim
+from simonides.lab.counting import sources
 from simonides.lab.fingerprint import code_fingerprint, keyword_fingerprint
 from simonides.lab.grid import Grid, Value
 from simonides.lab.loading import ClaimFile
 from simonides.lab.point import Point
 from simonides.lab.prediction import needed, predict
+from simonides.lab.store import Store
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Plan:
             raise SimonidesError(f"{self.file.path}: `claim` is a {type(claim).__name__}; it must be a Claim.")
         return claim
 
-    @property
+    @cached_property
     def grid(self) -> Grid:
         """The cells and seeds."""
         return self.claim.scales[self.scale].override(dict(self.overrides))
@@ -54,7 +56,7 @@ class Plan:
     @cached_property
     def points(self) -> list[Point]:
         """All points, the seeds of a cell beside one another."""
-        code = code_fingerprint(self.file.path, [getattr(self.claim.measure, "__name__", "")])
+        code = code_fingerprint(self.file.text, [getattr(self.claim.measure, "__name__", "")])
         return [
             Point(
                 claim=self.file.id,
@@ -88,7 +90,7 @@ class Plan:
         The values are those on the smoke grid, to six digits, so that a change anywhere in the theory
         counts as a change of the rule.
         """
-        source = keyword_fingerprint(self.file.path, "claim", "predictions")
+        source = keyword_fingerprint(self.file.text, "claim", "predictions")
         values = [
             f"{column} {dict(cell)} {predict(function, cell):.6g}"
             for column, function in self.claim.predictions.items()
@@ -97,3 +99,10 @@ class Plan:
         ]
         text = json.dumps([[repr(rule) for rule in self.claim.rules], source, values])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def keep_plan(plan: Plan, store: Store) -> None:
+    """Write the plan's keys to the store, so that `status` can count them; explorations are not kept."""
+    if not plan.overrides:
+        keys = [point.key for point in plan.points]
+        store.write_plan(plan.file.id, plan.scale, {"sources": sources(plan.file), "keys": keys})

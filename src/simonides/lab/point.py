@@ -8,10 +8,15 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-
-import torch
+from typing import TYPE_CHECKING
 
 from simonides.lab.grid import Value
+
+if TYPE_CHECKING:  # `status` counts points without torch, which takes seconds to import
+    import torch
+
+
+KEY_LENGTH = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,7 @@ class Point:
     @cached_property
     def key(self) -> str:
         """Hash of the whole definition, 24 hexadecimal digits."""
-        return _digest(self.definition)[:24]
+        return _digest(self.definition)[:KEY_LENGTH]
 
     @property
     def definition(self) -> dict[str, object]:
@@ -48,12 +53,14 @@ class Point:
             "seed": self.seed,
         }
 
-    def generator(self) -> torch.Generator:
+    def generator(self) -> "torch.Generator":
         """A fresh generator on the CPU for this point.
 
         torch keeps 32 bits of a CPU seed. Counting seeds up from the hash of the cell keeps all seeds of one
         cell apart; two different cells may share a stream once in 2^32, which does no harm.
         """
+        import torch
+
         cell = _digest({"claim": self.claim, "parameters": dict(self.parameters)})
         return torch.Generator().manual_seed((int(cell[:8], 16) + self.seed) % 2**32)
 
@@ -63,7 +70,7 @@ class Point:
 
 def digest_of(definition: dict[str, object]) -> str:
     """The key that a stored definition hashes to."""
-    return _digest(definition)[:24]
+    return _digest(definition)[:KEY_LENGTH]
 
 
 def _digest(content: dict[str, object]) -> str:

@@ -1,15 +1,18 @@
 """Verdicts: holds, fails or undecided, with the measured effect and its interval."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from simonides.errors import SimonidesError
 from simonides.lab.plan import Plan
+from simonides.lab.point import Point
 from simonides.lab.prediction import with_predictions
 from simonides.lab.rules import FAILS, HOLDS, UNDECIDED, Judgement
-from simonides.lab.store import Damage, Store, Stored
+from simonides.lab.store import Damage, Store, Stored, rows_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +20,7 @@ class Gathered:
     """All that a store holds of a plan.
 
     The table has the columns "cell <parameter>", seed, row, the measured ones and "predicted <column>".
+    `diverged` and `failed` are points with the reason; the rows of a diverged one are in the table.
     """
 
     table: pl.DataFrame
@@ -24,45 +28,57 @@ class Gathered:
     present: int
     missing: int
     damaged: tuple[Damage, ...]
+    diverged: tuple[tuple[str, str], ...]
     failed: tuple[tuple[str, str], ...]
 
 
-def gather(plan: Plan, store: Store) -> Gathered:
-    """Read a plan's points."""
-    tables, about, damaged, failed, missing = [], [], [], [], 0
+def gather(plan: Plan, store: Store, known: Mapping[str, Stored] | None = None) -> Gathered:
+    """Read a plan's points, but for those `known` already, by key."""
+    points, stored, damaged, failed = [], [], [], []
     for point in plan.points:
-        found = store.read(point)
+        found = (known or {}).get(point.key) or store.read(point)
         if isinstance(found, Stored):
-            cell = [pl.lit(value).alias(f"cell {name}") for name, value in point.parameters]
-            rows = found.rows.with_row_index("row")
-            tables.append(rows.select([*cell, pl.lit(point.seed).alias("seed"), pl.all()]))
-            about.append(found.about)
+            points.append(point)
+            stored.append(found)
             continue
-        missing += 1
         if isinstance(found, Damage):
             damaged.append(found)
         if message := store.read_failure(point):
             failed.append((str(point), message.strip().splitlines()[-1]))
-    table = _join(tables, plan) if tables else pl.DataFrame()
     return Gathered(
-        table=table,
-        about=tuple(about),
-        present=len(tables),
-        missing=missing,
+        table=_join(plan, points, stored) if points else pl.DataFrame(),
+        about=tuple(found.about for found in stored),
+        present=len(points),
+        missing=len(plan.points) - len(points),
         damaged=tuple(damaged),
+        diverged=tuple(
+            (str(point), found.about["diverged"]["message"])
+            for point, found in zip(points, stored, strict=True)
+            if "diverged" in found.about
+        ),
         failed=tuple(failed),
     )
 
 
-def _join(tables: list[pl.DataFrame], plan: Plan) -> pl.DataFrame:
-    columns = {tuple(table.columns) for table in tables}
-    if len(columns) > 1:
-        different = sorted(set.symmetric_difference(*(set(names) for names in list(columns)[:2])))
+def _join(plan: Plan, points: list[Point], stored: list[Stored]) -> pl.DataFrame:
+    try:
+        rows, counts = rows_of(stored)
+    except pl.exceptions.PolarsError:
         raise SimonidesError(
-            f"runs of {plan.file.id} have different columns ({different}); measure must return the same for all."
-        )
-    table = pl.concat(tables, how="vertical_relaxed")
+            f"runs of {plan.file.id} have different columns ({_difference(stored)}); measure must return the same "
+            "for all."
+        ) from None
+    cells = {f"cell {name}": [dict(p.parameters)[name] for p in points] for name, _ in points[0].parameters}
+    head = pl.DataFrame({**cells, "seed": [point.seed for point in points]}, strict=False)
+    repeated = head.select(pl.all().repeat_by(pl.Series(counts)).explode())
+    row = np.concatenate([np.arange(length, dtype=np.uint32) for length in counts])
+    table = pl.concat([repeated, pl.DataFrame({"row": row}), rows], how="horizontal")
     return with_predictions(table, plan.claim.predictions, forgiving=bool(plan.overrides))
+
+
+def _difference(stored: list[Stored]) -> list[str]:
+    columns = list({tuple(found.rows.columns) for found in stored})
+    return sorted(set(columns[0]) ^ set(columns[-1]))
 
 
 # fewer give no interval worth the name
@@ -74,8 +90,8 @@ class Verdict:
     """What is to be thought of a claim at a scale.
 
     `effect` and `interval` are those of the claim's first rule; `checks` has every rule's. All rules must
-    hold; one that fails makes the claim fail. While runs are missing nothing holds or fails.
-    `rule_older_than_data` is None without data.
+    hold; one that fails makes the claim fail. While runs are missing nothing holds or fails, and with runs
+    that diverged nothing holds. `rule_older_than_data` is None without data.
     """
 
     claim: str
@@ -89,6 +105,7 @@ class Verdict:
     seeds: int
     present: int
     missing: int
+    diverged: int
     checks: tuple[Judgement, ...]
     reason: str
 
@@ -113,6 +130,7 @@ class Verdict:
             "seeds": self.seeds,
             "present": self.present,
             "missing": self.missing,
+            "diverged": self.diverged,
             "reason": self.reason,
             "checks": [
                 {
@@ -147,11 +165,17 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         reason = f"{plan.grid.seeds} seeds a cell, where an interval needs at least {LEAST_SEEDS}"
     elif FAILS in verdicts:
         verdict = FAILS
+    elif gathered.diverged:
+        verdict = UNDECIDED
     elif UNDECIDED in verdicts:
         verdict = UNDECIDED
         reason = next(check.reason for check in checks if check.verdict == UNDECIDED)
     else:
         verdict = HOLDS
+    if gathered.diverged:
+        point, why = gathered.diverged[0]
+        count = f"{len(gathered.diverged)} of {gathered.present} runs diverged and count in no mean"
+        reason = "; ".join(filter(None, [reason, f"{count}, the first ({point}): {why}"]))
     return Verdict(
         claim=plan.file.id,
         paper=plan.file.paper,
@@ -166,6 +190,7 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         seeds=plan.grid.seeds,
         present=gathered.present,
         missing=gathered.missing,
+        diverged=len(gathered.diverged),
         checks=checks,
         reason=reason,
     )

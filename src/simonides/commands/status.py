@@ -1,0 +1,48 @@
+"""`status`: how much of each plan a store holds. It reads names of folders alone, so it answers at once."""
+
+import json
+from typing import Any
+
+from simonides import options as given
+from simonides.commands.targets import existing, find
+from simonides.lab.counting import count, kept_keys
+from simonides.lab.loading import ClaimFile
+
+_SHOWN = 3
+
+
+def status(options: given.Status) -> int:
+    """Count the runs of each claim."""
+    store = existing(options.store)
+    entries: list[dict[str, Any]] = []
+    for file in find(options.target):
+        keys = kept_keys(file, options.scale, store)
+        found = count(file, _planned(file, options.scale) if keys is None else keys, store)
+        entries.append(
+            {
+                "claim": file.id,
+                "scale": options.scale,
+                "planned": found.planned,
+                "present": found.present,
+                "missing": found.planned - found.present,
+                "failed": [f"{point}: {why}" for point, why in found.failures],
+            }
+        )
+    if options.json:
+        print(json.dumps(entries, indent=1))
+        return 0
+    width = max(len(str(entry["claim"])) for entry in entries)
+    for entry in entries:
+        failed = f", {len(entry['failed'])} failed" if entry["failed"] else ""
+        line = f"{entry['claim']:{width}}  {entry['present']} of {entry['planned']} runs at scale {options.scale}"
+        print(line + failed)
+        for reason in entry["failed"][:_SHOWN]:
+            print(f"    {reason}")
+    return 0
+
+
+def _planned(file: ClaimFile, scale: str) -> list[str]:
+    # the claim was never run here as it is now, so it must be loaded, and torch with it
+    from simonides.lab.plan import Plan
+
+    return [point.key for point in Plan(file, scale).points]

@@ -1,0 +1,46 @@
+"""Counting a plan's points in a store by their folders' names alone: no claim is loaded and no row is read."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simonides.lab.loading import ClaimFile, package_fingerprint
+from simonides.lab.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Count:
+    """What a store has of a plan; `failures` are points with the reason, of those that are not there."""
+
+    planned: int
+    present: int
+    failures: tuple[tuple[str, str], ...]
+
+
+def sources(file: ClaimFile) -> str:
+    """Hash of what a plan is made from: the claim's file and the package."""
+    return hashlib.sha256((file.text + package_fingerprint()).encode()).hexdigest()[:16]
+
+
+def kept_keys(file: ClaimFile, scale: str, store: Store) -> list[str] | None:
+    """The keys of the plan that was run last at a scale, or None where the claim has changed since."""
+    kept = store.read_plan(file.id, scale)
+    return kept["keys"] if kept.get("sources") == sources(file) and isinstance(kept.get("keys"), list) else None
+
+
+def count(file: ClaimFile, keys: Sequence[str], store: Store) -> Count:
+    """Count the points with these keys."""
+    present, failures = store.listing(file.id)
+    reasons = []
+    for key in keys:
+        if key in failures and key not in present:
+            try:
+                record = json.loads(failures[key].read_text(encoding="utf-8"))
+                definition = record["definition"]
+                settings = {**definition["parameters"], "seed": definition["seed"]}
+                name = ", ".join(f"{name} = {value}" for name, value in settings.items())
+                reasons.append((name, str(record["message"]).strip().splitlines()[-1]))
+            except (OSError, ValueError, KeyError, TypeError, IndexError):
+                reasons.append((key, "failed, and the record of why is unreadable"))
+    return Count(planned=len(keys), present=sum(key in present for key in keys), failures=tuple(reasons))

@@ -1,0 +1,23 @@
+"""Where worker processes come from: one clean process that has imported torch, forked for each.
+
+It is started before the driver's own imports, which take seconds, so that both go on at once. Nothing is
+computed in it, and polars, which starts threads when it is imported, is left to the workers.
+"""
+
+import multiprocessing
+from multiprocessing import forkserver
+from multiprocessing.context import BaseContext
+
+_METHODS = multiprocessing.get_all_start_methods()
+
+
+def warm_up() -> None:
+    """Begin the imports, where the system can fork."""
+    if "forkserver" in _METHODS:
+        multiprocessing.set_forkserver_preload(["torch"])
+        forkserver.ensure_running()
+
+
+def context() -> BaseContext:
+    """How worker processes are started here."""
+    return multiprocessing.get_context("forkserver" if "forkserver" in _METHODS else "spawn")

@@ -1,0 +1,244 @@
+"""Measuring one stack of points, on whatever machine, and keeping what came of it.
+
+`measure` touches no file, so its result may travel to where the store is; `keep` writes it there.
+"""
+
+import contextlib
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import torch
+
+from simonides.errors import SimonidesError
+from simonides.lab.claim import Claim, Runs
+from simonides.lab.environment import environment
+from simonides.lab.loading import ClaimFile, line_in, package_fingerprint
+from simonides.lab.plan import Plan
+from simonides.lab.point import Point
+from simonides.lab.store import Damage, Store, Stored
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One stack of a plan, with what a worker needs to measure it.
+
+    Arguments:
+        file: the claim's file.
+        points: the whole stack: it is measured whole, so that its numbers do not depend on what is missing.
+        missing: keys of those to be kept.
+        rule: hash of the rule they are measured under.
+        package: fingerprint of the package that planned it; a worker with another one refuses.
+    """
+
+    file: ClaimFile
+    points: tuple[Point, ...]
+    missing: frozenset[str]
+    rule: str
+    package: str
+
+    @property
+    def wanted(self) -> list[Point]:
+        """The points to be kept."""
+        return [point for point in self.points if point.key in self.missing]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A point that could not be measured: why, in a line, and the record that is kept of it."""
+
+    point: Point
+    message: str
+    record: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What came of a stack: tables with what is known of them, and failures."""
+
+    claim: str
+    finished: tuple[tuple[Point, pl.DataFrame, dict[str, Any]], ...] = ()
+    failed: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a stack: points stored, points failed with the reason, and a word on the numbers."""
+
+    claim: str
+    computed: int = 0
+    failed: tuple[tuple[str, str], ...] = ()
+    glimpse: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pending:
+    """What a store lacks of a plan.
+
+    Arguments:
+        tasks: the stacks with missing points.
+        known: the points that are there, read and checked, by key.
+        damaged: what was found damaged and set aside; it counts as missing.
+    """
+
+    tasks: tuple[Task, ...]
+    known: dict[str, Stored]
+    damaged: tuple[Damage, ...]
+
+
+def pending(plan: Plan, store: Store) -> Pending:
+    """The stacks of a plan with points that the store lacks; what is damaged is set aside."""
+    tasks, known, damaged = [], {}, []
+    for stack in plan.stacks:
+        missing = set()
+        for point in stack:
+            found = store.read(point)
+            if isinstance(found, Stored):
+                known[point.key] = found
+                continue
+            missing.add(point.key)
+            if isinstance(found, Damage):
+                store.set_aside(found)
+                damaged.append(found)
+        if missing:
+            tasks.append(
+                Task(
+                    file=plan.file,
+                    points=tuple(stack),
+                    missing=frozenset(missing),
+                    rule=plan.rule,
+                    package=package_fingerprint(),
+                )
+            )
+    return Pending(tasks=tuple(tasks), known=known, damaged=tuple(damaged))
+
+
+def measure(task: Task) -> Measured:
+    """Measure one stack on one thread; whatever the claim's `measure` raises becomes a failure."""
+    try:
+        if task.package != package_fingerprint():
+            raise SimonidesError(
+                "this worker has another version of simonides than the plan, or its source was changed meanwhile; "
+                "install the same version everywhere and run again."
+            )
+        claim: Claim = task.file.module.claim
+        runs = Runs(
+            seeds=tuple(point.seed for point in task.points),
+            generators=tuple(point.generator() for point in task.points),
+            device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+        )
+        start = time.perf_counter()
+        with _one_thread():
+            columns = claim.measure(runs, **dict(task.points[0].parameters))
+        seconds = time.perf_counter() - start
+        tables = _tables(columns, task.points)
+    except (Exception, SystemExit) as error:  # a stranger's measure may raise anything
+        place = f" ({task.file.path.name}{line})" if (line := line_in(task.file.path, error)) else ""
+        return failure(task, f"{type(error).__name__}: {error}{place}", traceback.format_exc())
+    about = {
+        "rule": task.rule,
+        "environment": environment(),
+        "seconds": round(seconds / len(task.points), 6),
+        "measured with": len(task.points),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    return Measured(
+        claim=task.file.id,
+        finished=tuple(
+            (point, table, {**about, **_divergence(table)})
+            for point, table in zip(task.points, tables, strict=True)
+            if point.key in task.missing
+        ),
+    )
+
+
+def failure(task: Task, message: str, record: str = "") -> Measured:
+    """All missing points of a stack failed for one reason."""
+    return Measured(
+        claim=task.file.id,
+        failed=tuple(Failure(point=point, message=message, record=record or message) for point in task.wanted),
+    )
+
+
+def keep(measured: Measured, store: Store) -> Outcome:
+    """Put what was measured into the store.
+
+    Raises:
+        StoreError: when the store cannot be written.
+    """
+    glimpse = ""
+    for point, table, about in measured.finished:
+        store.write(point, table, about)
+        glimpse = f"{point}: " + glimpse_of(table)
+    for failed in measured.failed:
+        store.write_failure(failed.point, failed.record)
+    return Outcome(
+        claim=measured.claim,
+        computed=len(measured.finished),
+        failed=tuple((str(failed.point), failed.message) for failed in measured.failed),
+        glimpse=glimpse,
+    )
+
+
+def glimpse_of(table: pl.DataFrame) -> str:
+    """The last row of a point's table, for the progress bar."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in table.row(-1, named=True).items())
+
+
+def _divergence(table: pl.DataFrame) -> dict[str, Any]:
+    """For a table that is not finite throughout: since which row, in which columns, and the last row before."""
+    finite = table.select(pl.all().is_finite())
+    whole = finite.select(pl.all_horizontal(pl.all())).to_series()
+    if whole.all():
+        return {}
+    row = whole.arg_min()
+    names = [name for name, good in finite.row(row, named=True).items() if not good]
+    message = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} NaN or infinite"
+    if table.height > 1:
+        message += f" from row {row} of {table.height} on"
+    last = table.row(row - 1, named=True) if row else None
+    if last is not None:
+        message += f"; the last finite row: {glimpse_of(table[:row])}"
+    return {"diverged": {"message": message, "row": row, "last finite": last}}
+
+
+def _tables(columns: object, points: tuple[Point, ...]) -> list[pl.DataFrame]:
+    """One table of rows a point, from columns of shape (runs,) or (runs, rows)."""
+    if not isinstance(columns, dict) or not columns:
+        raise SimonidesError(
+            f"measure returned {type(columns).__name__}; it must return a dictionary of columns, not empty."
+        )
+    rows = 1
+    reserved = {"row", "seed", *(name for name, _ in points[0].parameters)}
+    for name, column in columns.items():
+        if name in reserved or not isinstance(name, str) or name.startswith(("cell ", "predicted ")):
+            raise SimonidesError(f"column {name!r} has the name of a parameter or a reserved one; choose another.")
+        if not isinstance(column, torch.Tensor) or column.dim() not in (1, 2) or len(column) != len(points):
+            given = list(column.shape) if isinstance(column, torch.Tensor) else type(column).__name__
+            raise SimonidesError(
+                f"column {name!r} is {given}; it must be a tensor of shape [{len(points)}], one number a run, "
+                f"or [{len(points)}, rows]."
+            )
+        rows = max(rows, column.shape[1] if column.dim() == 2 else 1)
+    arrays = {}
+    for name, column in columns.items():
+        wide = column.detach().cpu().double()
+        wide = wide[:, None].expand(-1, rows) if wide.dim() == 1 else wide
+        if wide.shape[1] != rows:
+            raise SimonidesError(f"column {name!r} has {wide.shape[1]} rows a run where another has {rows}.")
+        arrays[name] = wide.numpy()
+    return [pl.DataFrame({name: array[run] for name, array in arrays.items()}) for run in range(len(points))]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    # the order of a sum, and with it the last bits, depends on the number of threads
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
