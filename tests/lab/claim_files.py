@@ -2,6 +2,13 @@
 
 from pathlib import Path
 
+import polars as pl
+
+from simonides.lab.loading import local
+from simonides.lab.plan import Plan
+from simonides.lab.store import Store
+from simonides.lab.verdict import gather
+
 HEAD = '''"""Noise has the spread it is drawn with."""
 
 import time
@@ -43,3 +50,8 @@ def write_claim(
     path = folder / f"{name}.py"
     path.write_text(HEAD + measure + CLAIM.replace("RULE", rule))
     return path
+
+
+def table(path: Path, store: Path) -> pl.DataFrame:
+    """All that a store holds of a claim file at desk scale."""
+    return gather(Plan(local(path), "desk"), Store(store)).table

@@ -10,10 +10,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
 import pytest
 import torch
-from claim_files import MEASURE, write_claim
+from claim_files import MEASURE, table, write_claim
 
 from simonides.lab.loading import local
 from simonides.lab.measuring import keep, measure, pending
@@ -38,10 +37,6 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
-
-
-def table(path, store) -> pl.DataFrame:
-    return gather(Plan(local(path), "desk"), Store(store)).table
 
 
 def test_second_run_reuses_everything(tmp_path):

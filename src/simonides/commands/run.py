@@ -1,5 +1,6 @@
 """`run`: measure what a store does not hold yet, then judge it."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -57,9 +58,11 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
             counts[outcome.claim]["failed"].append(f"{point}: {why}")
             reasons.setdefault((outcome.claim, why), []).append(point)
 
-    if tasks:
-        engine.check()
-        _measure(tasks, engine, store, note)
+    # what a claim or a cluster prints is no part of the results
+    with contextlib.redirect_stdout(sys.stderr):
+        if tasks:
+            engine.check()
+            _measure(tasks, engine, store, note)
     for (name, why), points in reasons.items():
         more = f" and {len(points) - 1} more runs" if len(points) > 1 else ""
         print(f"failed: {name} ({points[0]}){more}: {why}", file=sys.stderr)

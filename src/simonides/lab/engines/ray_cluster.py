@@ -4,6 +4,7 @@ A node that sees the store writes to it; from one that does not the rows come ba
 driver writes them. Nodes need this version of the package; a claim file of one's own travels with its tasks.
 """
 
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ class Ray:
         """
         ray = _ray()
         try:
+            _knock(self.address)
             ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
         except Exception as error:  # ray raises ConnectionError, ValueError, RuntimeError, ...
             raise SimonidesError(
@@ -107,6 +109,15 @@ def _measure_on_node(task: Task, root: Path, identity: str) -> Measured | Outcom
     measured = measure(task)
     shared = root.is_dir() and (store := Store(root)).identity == identity
     return keep(measured, store) if shared else measured
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` where nothing listens: Ray itself goes on trying for minutes."""
+    if address not in ("auto", "local"):
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        if not host or not port.isdigit():
+            raise OSError("an address is HOST:PORT or ray://HOST:PORT")
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _ray() -> Any:

@@ -82,6 +82,10 @@ class Slurm:
                 "allocation failure: "
             )
             raise SimonidesError(f"SLURM would not take such a job ({' '.join(asked)}): {reason}.")
+        if self.minutes > (longest := _longest(self.partition)):
+            raise SimonidesError(
+                f"--minutes {self.minutes} is more than the {longest:.0f} minutes that the partition allows."
+            )
 
     def run(self, tasks: Sequence[Task], root: Path, on_outcome: OnOutcome) -> None:
         """Submit what no earlier job of this store is at already, and watch until all have ended.
@@ -219,6 +223,19 @@ def _in_queue(job: str) -> bool:
     if done.returncode and "Invalid job id" not in done.stderr:
         return True  # the scheduler does not answer: it may be restarting
     return bool(done.stdout.strip())
+
+
+def _longest(partition: str | None) -> float:
+    """Minutes that a partition, or the default one, lets a job run."""
+    asked = ["sinfo", "--noheader", "--format=%P %l", *([f"--partition={partition}"] if partition else [])]
+    lines = subprocess.run(asked, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    limits = [limit for name, limit in map(str.split, lines) if partition or name.endswith("*")]
+    if not limits or not limits[0][0].isdigit():
+        return float("inf")
+    days, _, clock = limits[0].rpartition("-")
+    parts = [int(part) for part in clock.split(":")]
+    hours, minutes, seconds = [0] * (3 - len(parts)) + parts
+    return 24 * 60 * int(days or 0) + 60 * hours + minutes + seconds / 60
 
 
 def _points(tasks: Iterable[Task]) -> list[Point]:
