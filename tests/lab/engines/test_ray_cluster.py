@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,7 +26,12 @@ SLOW = MEASURE.replace("    return", "    time.sleep(1.0)\n    return")
 def cluster():
     from ray.cluster_utils import Cluster
 
-    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    head = {"num_cpus": 0, "include_dashboard": False, "ray_client_server_port": port}
+    found = Cluster(initialize_head=True, head_node_args=head)
+    found.client = f"ray://127.0.0.1:{port}"
     yield found
     found.shutdown()
 
@@ -41,10 +47,10 @@ def nodes(cluster):
             cluster.remove_node(node)
 
 
-def start(cluster, path, store, *options):
+def start(cluster, path, store, *options, address=None):
     command = [sys.executable, "-m", "simonides", "run", str(path), "--store", str(store), "--json"]
     return subprocess.Popen(
-        [*command, "--engine", "ray", "--address", cluster.address, *options],
+        [*command, "--engine", "ray", "--address", address or cluster.address, *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -134,6 +140,12 @@ def test_stopped_by_the_user_it_keeps_what_is_finished(cluster, nodes, expected,
     assert stored(store) == kept, "what was in flight is cancelled"
     assert 5 <= kept < 30
     assert finish(start(cluster, path, store))["reused"] == kept
+    assert table(path, store).equals(expected)
+
+
+def test_through_the_client_of_a_remote_cluster(cluster, nodes, expected, tmp_path):
+    path, store = write_claim(tmp_path), tmp_path / "s"
+    assert finish(start(cluster, path, store, address=cluster.client))["computed"] == 30
     assert table(path, store).equals(expected)
 
 

@@ -113,7 +113,7 @@ def _measure_on_node(task: Task, root: Path, identity: str) -> Measured | Outcom
 
 def _knock(address: str) -> None:
     """Raise `OSError` where nothing listens: Ray itself goes on trying for minutes."""
-    if address not in ("auto", "local"):
+    if address != "auto":
         host, _, port = address.removeprefix("ray://").rpartition(":")
         if not host or not port.isdigit():
             raise OSError("an address is HOST:PORT or ray://HOST:PORT")
