@@ -5,14 +5,31 @@ import torch
 from safetensors.torch import load_model, save_model
 
 from simonides.errors import SimonidesError
-from simonides.memories import LinearMemory, LowRankMemory, embeddings, outer_products, recall
+from simonides.memories import (
+    HopfieldMemory,
+    LinearMemory,
+    LowRankMemory,
+    MLPMemory,
+    NearestMemory,
+    SoftmaxMemory,
+    WillshawMemory,
+    embeddings,
+    outer_products,
+    recall,
+)
 
-D, FACTS = 48, 20
+D, FACTS, PATTERNS = 48, 20, 3
 
 
-def stored(generators, runs=()):
-    inputs, outputs = (embeddings.sphere(FACTS, D, generators) for _ in range(2))
-    return inputs, outputs, torch.arange(FACTS).expand(*runs, FACTS)
+def stored(generators, runs=(), kind=""):
+    facts = PATTERNS if kind == "hopfield" else FACTS
+    if kind == "hopfield":
+        inputs = outputs = embeddings.signs(facts, D, generators)
+    elif kind == "willshaw":
+        inputs, outputs = (embeddings.sparse_binary(facts, D, 4, generators) for _ in range(2))
+    else:
+        inputs, outputs = (embeddings.sphere(facts, D, generators) for _ in range(2))
+    return inputs, outputs, torch.arange(facts).expand(*runs, facts)
 
 
 KINDS = {
@@ -23,47 +40,65 @@ KINDS = {
         outer_products(i, o, t), 40, g, "output", "orthonormal"
     ),
     "truncated": lambda i, o, t, g: LowRankMemory.truncate(outer_products(i, o, t), FACTS),
+    "mlp, degree 0": lambda i, o, t, g: MLPMemory.store(i, o, t, 4096, g, degree=0),
+    "mlp, degree 1": lambda i, o, t, g: MLPMemory.store(i, o, t, 4096, g, degree=1),
+    "mlp, gelu": lambda i, o, t, g: MLPMemory.store(i, o, t, 4096, g, degree=1, activation="gelu"),
+    "mlp, thresholds": lambda i, o, t, g: MLPMemory.threshold(i, o, t, 0.4),
+    "softmax": lambda i, o, t, g: SoftmaxMemory.store(i, o, t, beta=8.0),
+    "nearest": lambda i, o, t, g: NearestMemory.store(i, o, t),
+    "hopfield": lambda i, o, t, g: HopfieldMemory.store(i, o, t),
+    "willshaw": lambda i, o, t, g: WillshawMemory.store(i, o, t),
 }
 
 
 @pytest.fixture(params=KINDS)
-def make(request):
-    return KINDS[request.param]
+def kind(request):
+    return request.param
 
 
-def test_recalls_few_facts(make, generator):
-    inputs, outputs, targets = stored(generator)
+@pytest.fixture
+def make(kind):
+    return KINDS[kind]
+
+
+def test_recalls_few_facts(make, kind, generator):
+    inputs, outputs, targets = stored(generator, kind=kind)
     memory = make(inputs, outputs, targets, generator)
     assert (recall(memory(inputs), outputs) == targets).float().mean() >= 0.95
 
 
-def test_states_its_parameters(make, generator):
-    memory = make(*stored(generator), generator)
-    assert memory.parameter_count == sum(p.numel() for p in memory.parameters())
+def test_states_its_parameters_and_bits(make, kind, generator):
+    memory = make(*stored(generator, kind=kind), generator)
+    kept = sum(p.numel() for p in memory.parameters())
+    if kind == "hopfield":  # symmetric, with an empty diagonal
+        kept = (kept - D) // 2
+    assert memory.parameter_count == kept
+    assert memory.bits == kept * (1 if kind == "willshaw" else 32)
+    assert memory.double().bits == kept * (1 if kind == "willshaw" else 64)
 
 
-def test_survives_safetensors(make, generator, tmp_path):
-    inputs, outputs, targets = stored(generator)
+def test_survives_safetensors(make, kind, generator, tmp_path):
+    inputs, outputs, targets = stored(generator, kind=kind)
     memory = make(inputs, outputs, targets, generator)
     save_model(memory, tmp_path / "memory.safetensors")
-    other = make(*stored(generator), generator)
+    other = make(*stored(generator, kind=kind), generator)
     load_model(other, tmp_path / "memory.safetensors")
     assert torch.equal(other(inputs), memory(inputs))
 
 
-def test_a_stack_is_its_runs(make):
+def test_a_stack_is_its_runs(make, kind):
     def generators():
         return [torch.Generator().manual_seed(seed) for seed in range(3)]
 
-    together = make(*stored(gs := generators(), (3,)), gs)
+    together = make(*stored(gs := generators(), (3,), kind), gs)
     query = torch.ones(3, 1, D)
     for run, generator in enumerate(generators()):
-        alone = make(*stored(generator), generator)
+        alone = make(*stored(generator, kind=kind), generator)
         torch.testing.assert_close(together(query)[run], alone(query[run]))
 
 
-def test_moves_to_another_type(make, generator):
-    memory = make(*stored(generator), generator).double()
+def test_moves_to_another_type(make, kind, generator):
+    memory = make(*stored(generator, kind=kind), generator).double()
     assert memory(torch.ones(1, D, dtype=torch.float64)).dtype == torch.float64
 
 

@@ -68,6 +68,42 @@ def one_hot(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs 
     return drawn(lambda g: torch.eye(d, device=g.device)[:count].clone(), generators)
 
 
+def signs(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs N d"]:
+    """`count` patterns of independent entries -1 and 1, each with odds of one half (Hopfield 1982)."""
+    _check(count, d)
+    return drawn(lambda g: torch.randint(2, (count, d), generator=g, device=g.device) * 2.0 - 1, generators)
+
+
+def sparse_binary(count: int, d: int, ones: int, generators: Generators) -> Float[Tensor, "*runs N d"]:
+    """`count` patterns of zeros with `ones` ones at random places (Willshaw et al. 1969).
+
+    Raises:
+        SimonidesError: when ones is not between 1 and d.
+    """
+    _check(count, d)
+    if not 1 <= ones <= d:
+        raise SimonidesError(f"ones = {ones} does not fit patterns of {d} entries; give 1 <= ones <= {d}.")
+
+    def sample(g: torch.Generator) -> Tensor:
+        places = torch.rand(count, d, generator=g, device=g.device).topk(ones, dim=-1).indices
+        return torch.zeros(count, d, device=g.device).scatter_(-1, places, 1.0)
+
+    return drawn(sample, generators)
+
+
+def at_cosine(
+    vectors: Float[Tensor, "*runs N d"], cosine: float, generators: Generators
+) -> Float[Tensor, "*runs N d"]:
+    """Unit vectors at this cosine with the unit `vectors`, otherwise in random directions: noisy queries."""
+    if not -1 <= cosine <= 1:
+        raise SimonidesError(f"cosine = {cosine} is outside -1 .. 1.")
+    shape = vectors.shape[-2:] if not isinstance(generators, torch.Generator) else vectors.shape
+    noise = drawn(lambda g: torch.randn(shape, generator=g, device=g.device), generators).to(vectors)
+    across = noise - (noise * vectors).sum(-1, keepdim=True) * vectors
+    across = across / across.norm(dim=-1, keepdim=True)
+    return cosine * vectors + (1 - cosine**2) ** 0.5 * across
+
+
 KINDS: dict[str, Callable[[int, int, Generators], Tensor]] = {
     "gaussian": gaussian,
     "sphere": sphere,

@@ -4,12 +4,13 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from simonides.errors import SimonidesError, check_name
+from simonides.memories.memory import Memory
 from simonides.memories.writing import outer_products, pseudo_inverse
 
 RULES = ("outer_products", "pseudo_inverse")
 
 
-class LinearMemory(nn.Module):
+class LinearMemory(Memory):
     """A memory F(e) = W e with W in R^{d_out x d_in}, optionally R of them stacked in front.
 
     Arguments:

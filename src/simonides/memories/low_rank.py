@@ -6,13 +6,14 @@ from torch import Tensor, nn
 
 from simonides.errors import SimonidesError, check_name
 from simonides.memories.embeddings import gaussian, orthonormal
+from simonides.memories.memory import Memory
 from simonides.randomness import Generators
 
 SIDES = ("input", "output")
 FACTORS = ("gaussian", "orthonormal")
 
 
-class LowRankMemory(nn.Module):
+class LowRankMemory(Memory):
     """A memory F(e) = A B e of rank m, with A in R^{d_out x m} and B in R^{m x d_in}.
 
     Arguments:

@@ -1,0 +1,95 @@
+"""Memories that keep every fact as it is and answer by similarity: softmax attention and nearest neighbour."""
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from simonides.errors import SimonidesError
+from simonides.memories.memory import Memory
+from simonides.memories.retrieval import recall
+from simonides.memories.writing import select
+
+
+class SoftmaxMemory(Memory):
+    """F(e) = sum_x u_{f(x)} softmax_x(beta <e_x, e>): attention over stored pairs.
+
+    The update of the modern Hopfield network (Ramsauer et al. 2021), whose capacity is exponential in d.
+
+    Arguments:
+        keys: the N inputs e_x.
+        values: the N outputs u_{f(x)}.
+        beta: inverse temperature, above zero.
+    """
+
+    keys: nn.Parameter
+    values: nn.Parameter
+
+    def __init__(
+        self, keys: Float[Tensor, "*runs N d_in"], values: Float[Tensor, "*runs N d_out"], beta: float
+    ) -> None:
+        super().__init__()
+        if not beta > 0:
+            raise SimonidesError(f"beta = {beta} is not above zero; give the inverse temperature of the softmax.")
+        self.keys = nn.Parameter(keys.contiguous(), requires_grad=False)
+        self.values = nn.Parameter(values.contiguous(), requires_grad=False)
+        self.beta = beta
+
+    @classmethod
+    def store(
+        cls,
+        inputs: Float[Tensor, "*runs N d_in"],
+        outputs: Float[Tensor, "*runs M d_out"],
+        targets: Int[Tensor, "*runs N"],
+        beta: float,
+    ) -> "SoftmaxMemory":
+        """The memory of N associations inputs[x] -> outputs[targets[x]]."""
+        return cls(inputs, select(outputs, targets), beta)
+
+    def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
+        """The attention of every query over all keys; the Q x N table is never formed whole."""
+        # the kernel that needs no table asks for a batch and a head
+        batch = [x if x.dim() > 2 else x[None] for x in (queries, self.keys, self.values)]
+        query, key, value = (x.flatten(0, -3)[:, None] for x in batch)
+        found = functional.scaled_dot_product_attention(query, key, value, scale=self.beta)[:, 0]
+        return found.reshape(*queries.shape[:-1], self.values.shape[-1])
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers one memory keeps: N (d_in + d_out)."""
+        return self.keys.shape[-2] * (self.keys.shape[-1] + self.values.shape[-1])
+
+
+class NearestMemory(Memory):
+    """F(e) = u_{f(x)} for the stored input x with the largest <e_x, e>: softmax at infinite beta.
+
+    Arguments:
+        keys: the N inputs e_x.
+        values: the N outputs u_{f(x)}.
+    """
+
+    keys: nn.Parameter
+    values: nn.Parameter
+
+    def __init__(self, keys: Float[Tensor, "*runs N d_in"], values: Float[Tensor, "*runs N d_out"]) -> None:
+        super().__init__()
+        self.keys = nn.Parameter(keys.contiguous(), requires_grad=False)
+        self.values = nn.Parameter(values.contiguous(), requires_grad=False)
+
+    @classmethod
+    def store(
+        cls,
+        inputs: Float[Tensor, "*runs N d_in"],
+        outputs: Float[Tensor, "*runs M d_out"],
+        targets: Int[Tensor, "*runs N"],
+    ) -> "NearestMemory":
+        """The memory of N associations inputs[x] -> outputs[targets[x]]."""
+        return cls(inputs, select(outputs, targets))
+
+    def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
+        """The value of the nearest key of every query."""
+        return select(self.values, recall(queries, self.keys))
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers one memory keeps: N (d_in + d_out)."""
+        return self.keys.shape[-2] * (self.keys.shape[-1] + self.values.shape[-1])
