@@ -6,6 +6,7 @@ blocks of rows that stay in cache, and each block's gradient with it.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -71,13 +72,15 @@ class Facts:
 
     def pull(self, returned: Float[Tensor, "runs N d_out"]) -> Float[Tensor, "runs N d_out"]:
         """N times the gradient of the loss in what the memory returned: sum_y p_y u_y - u_{f(x)}."""
+        blocks = self._blocks(returned)
+        if len(blocks) == 1:
+            return torch.bmm(torch.softmax(self._table(returned), -1), self.outputs).sub_(self.wanted)
         found = torch.empty_like(returned)
-        for rows in self._blocks(returned):
-            table = torch.baddbmm(self.answers, returned[:, rows], self.outputs.mT)
-            found[:, rows] = torch.bmm(torch.softmax(table, -1), self.outputs)
+        for rows in blocks:
+            found[:, rows] = torch.bmm(torch.softmax(self._table(returned[:, rows]), -1), self.outputs)
         return found.sub_(self.wanted)
 
-    @property
+    @cached_property
     def wanted(self) -> Float[Tensor, "runs N d_out"]:
         """u_{f(x)}."""
         return select(self.outputs, self.targets)
@@ -86,7 +89,7 @@ class Facts:
         """The mean cross-entropy of each run, in nats."""
         total = returned.new_zeros(len(returned))
         for rows in self._blocks(returned):
-            table = torch.baddbmm(self.answers, returned[:, rows], self.outputs.mT)
+            table = self._table(returned[:, rows])
             lost = torch.logsumexp(table, -1) - table.gather(-1, self.targets[:, rows, None])[..., 0]
             total += (lost * self._own(rows)).sum(-1)
         return total / self.counts
@@ -95,9 +98,18 @@ class Facts:
         """The share of each run's facts whose best answer is the right one."""
         right = returned.new_zeros(len(returned))
         for rows in self._blocks(returned):
-            table = torch.baddbmm(self.answers, returned[:, rows], self.outputs.mT)
+            table = self._table(returned[:, rows])
             right += ((table.argmax(-1) == self.targets[:, rows]) & self._own(rows)).sum(-1)
         return right / self.counts
+
+    def _table(self, returned: Tensor) -> Tensor:
+        if self._padded:
+            return torch.baddbmm(self.answers, returned, self.outputs.mT)
+        return torch.bmm(returned, self.outputs.mT)
+
+    @cached_property
+    def _padded(self) -> bool:
+        return bool((self.answers != 0).any())
 
     def _own(self, rows: slice) -> Tensor:
         place = torch.arange(self.inputs.shape[1], device=self.inputs.device)[rows]

@@ -1,0 +1,154 @@
+"""Finite-size recall of the two-layer memories that `MLPMemory.store` and `store_tokens` construct.
+
+With pairs = m/2 of hidden units, the memory returns c_k sum_x u_{f(x)} <e, e_x>^{k+1} and noise from the finite
+number of random units. Two limits follow, each a variance in units of the signal (here with its constants):
+
+crosstalk, of one other fact:  E<e, e_x>^{2k+2} = (2k+1)!! / (d (d+2) ... (d+2k))
+finite width, in each direction:  (E[s'^2] (N-1)/d + E[s'^2 h_k^2]) / (pairs c_k^2)
+and more along the right answer:  (2 E[s'^2 h_k^2] - c_k^2) / (pairs c_k^2)
+
+So N of about m d facts fit, until the crosstalk of the degree sets an end at about d^{k+2}. Nichani, Lee & Bietti
+(2025), theorem 2.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from simonides.errors import SimonidesError, check_at_least
+from simonides.hermite import coefficient, hermite, normal_mean
+from simonides.theory.interference import Input, Output, expected_recall, normal_nodes, one_node
+
+Derivative = Callable[[Float[Tensor, " n"]], Float[Tensor, " n"]]
+
+
+def step(z: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """The derivative of ReLU."""
+    return (z > 0).to(z)
+
+
+def relu_coefficient(degree: int) -> float:
+    """c_k of the derivative of ReLU: 1/2, then h_{k-1}(0) / sqrt(2 pi k), which is zero for even k >= 2.
+
+    >>> relu_coefficient(0), relu_coefficient(2), round(relu_coefficient(1), 4)
+    (0.5, 0.0, 0.3989)
+    """
+    check_at_least("degree", degree, 0)
+    if degree == 0:
+        return 0.5
+    if degree % 2 == 0:
+        return 0.0
+    at_zero = float(hermite(degree - 1, torch.zeros((), dtype=torch.float64)))
+    return at_zero / math.sqrt(2 * math.pi * degree)
+
+
+def overlap_moment(d: int, power: int) -> float:
+    """E<e, e'>^{2p} of independent uniform unit vectors: (2p - 1)!! / (d (d+2) ... (d+2p-2)).
+
+    >>> overlap_moment(4, 1), overlap_moment(4, 2)
+    (0.25, 0.125)
+    """
+    return math.prod((2 * j + 1) / (d + 2 * j) for j in range(power))
+
+
+def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Derivative = step) -> float:
+    """Expected recall of N facts with an answer each in `width` hidden units; unit-sphere embeddings.
+
+    Arguments:
+        d: width of inputs and outputs.
+        facts: N.
+        width: m, hidden units, half as many pairs.
+        degree: k, whose coefficient in `derivative` must not be zero.
+        derivative: s', of ReLU unless given.
+
+    Raises:
+        SimonidesError: when the coefficient is zero or a size makes no sense.
+
+    >>> mlp_recall(32, 100, 256) < mlp_recall(32, 100, 1024)
+    True
+    """
+    check_at_least("d", d, 2)
+    check_at_least("facts", facts, 1)
+    check_at_least("width", width, 2)
+    scale = coefficient(derivative, degree)
+    if abs(scale) < 1e-6:
+        raise SimonidesError(f"the derivative has no Hermite coefficient of degree {degree}; give another.")
+    flat = normal_mean(lambda z: derivative(z) ** 2)
+    own = normal_mean(lambda z: (derivative(z) * hermite(degree, z)) ** 2)
+    pairs = width // 2 * scale**2
+    noise = (flat * (facts - 1) / d + own) / pairs
+    # an even power of the overlaps has a mean, which lifts every rival and pushes all answers one way
+    mean = overlap_moment(d, (degree + 1) // 2) if degree % 2 else 0.0
+    crosstalk = overlap_moment(d, degree + 1) - mean**2
+    noise += (facts - 1) * mean**2 / d
+    return _recall(d, [1] * facts, crosstalk, noise, (2 * own - scale**2) / pairs, 1 - mean)
+
+
+def token_recall(d: int, subjects: int, relations: int, answers: int, width: int) -> float:
+    """Expected recall of S R facts of two tokens, as `MLPMemory.store_tokens` keeps them with s' = z^2 - 1.
+
+    Facts that share a token disturb most: each adds 1/(4 d) to the crosstalk, one that shares none 1/(2 d^3).
+    The finite width adds (2 (S-1)(R-1)/d + 3/2 (S+R-2) + 16)/pairs, by the moments of the normal law.
+
+    Arguments:
+        d: width.
+        subjects: S.
+        relations: R.
+        answers: how many there are to draw each fact's answer from.
+        width: m, hidden units, half as many pairs.
+    """
+    for name, value in (("d", d), ("subjects", subjects), ("relations", relations), ("answers", answers)):
+        check_at_least(name, value, 1)
+    check_at_least("width", width, 2)
+    facts, sharing = subjects * relations, subjects + relations - 2
+    apart = facts - 1 - sharing
+    crosstalk = (sharing / (4 * d) + apart / (2 * d**3)) / max(facts - 1, 1)
+    pairs = width // 2
+    noise = (2 * apart / d + 1.5 * sharing + 16) / pairs
+    few, extra = divmod(facts, min(answers, facts))
+    classes = [few + 1] * extra + [few] * (min(answers, facts) - extra)
+    return _recall(d, classes, crosstalk, noise, (2 * 16 - 1) / pairs)
+
+
+def mlp_capacity(d: int, width: int, degree: int = 1, accuracy: float = 0.99) -> int:
+    """The largest N whose expected recall is at least `accuracy`; ReLU.
+
+    >>> mlp_capacity(32, 64) < mlp_capacity(32, 256)
+    True
+    """
+    high = 2
+    while mlp_recall(d, high, width, degree) >= accuracy:
+        high *= 2
+    low = high // 2
+    while high - low > max(1, low // 200):
+        middle = (low + high) // 2
+        low, high = (middle, high) if mlp_recall(d, middle, width, degree) >= accuracy else (low, middle)
+    return low
+
+
+def degree_for(d: int, facts: int) -> int:
+    """The least degree of ReLU, of 0, 1, 3, 5, ..., whose crosstalk lets N facts through, about log N / log d.
+
+    Whose 99 % recall at infinite width is above N.
+
+    >>> degree_for(32, 20), degree_for(32, 300)
+    (0, 1)
+    """
+    check_at_least("d", d, 3)
+    check_at_least("facts", facts, 1)
+    degree = 0
+    while mlp_recall(d, facts, 2**60, degree) < 0.99:
+        degree += 1 if degree == 0 else 2
+    return degree
+
+
+def _recall(d: int, classes: list[int], crosstalk: float, noise: float, own: float, signal: float = 1.0) -> float:
+    normal, weights = normal_nodes(9)
+    variance = np.full(len(normal), crosstalk)
+    inputs = Input(signal=signal + own**0.5 * normal, variance=variance, weights=weights, dimension=d)
+    output = Output(norms=one_node(1.0), coordinate=1 / d, spread=0.0, bounded=True)
+    return expected_recall(classes, d, inputs, output, isotropic=d * noise)
