@@ -118,6 +118,9 @@ def capacity(
     start: int = 64,
     most: int = 2**40,
     ratio: float = 1.01,
+    repeats: int = 1,
+    cosine: float = 1.0,
+    asked: int | None = None,
 ) -> Capacity:
     """How many facts a way of storing recalls, one run for each generator.
 
@@ -130,6 +133,9 @@ def capacity(
         start: where the search begins.
         most: the largest number of facts to try.
         ratio: how closely the capacity is bracketed.
+        repeats: each accuracy is the mean over so many memories, drawn one after the other.
+        cosine: of the queries with the stored inputs, which are then unit vectors; 1 asks with the inputs.
+        asked: ask only for the first so many facts, as a sample.
 
     >>> from simonides.memories import LinearMemory
     >>> found = capacity(lambda i, o, t, g: LinearMemory.store(i, o, t), on_spheres(32),
@@ -138,13 +144,21 @@ def capacity(
     True
     """
 
+    check_at_least("repeats", repeats, 1)
+
     def accuracies(sizes: Mapping[int, int]) -> dict[int, float]:
         found = {}
         for run, size in sizes.items():
             generator = _copy(generators[run])
-            inputs, outputs, targets = associations(size, generator)
-            stored = memory(inputs, outputs, targets, generator)
-            found[run] = float(recalled_share(stored, inputs, outputs, targets))
+            total = 0.0
+            for _ in range(repeats):
+                inputs, outputs, targets = associations(size, generator)
+                stored = memory(inputs, outputs, targets, generator)
+                queries = inputs[:asked]
+                if cosine < 1:
+                    queries = embeddings.at_cosine(queries, cosine, generator)
+                total += float(recalled_share(stored, queries, outputs, targets[:asked]))
+            found[run] = total / repeats
         return found
 
     return search(accuracies, len(generators), start, accuracy, most=most, ratio=ratio)

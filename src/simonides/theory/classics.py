@@ -59,7 +59,7 @@ def willshaw_false_share(d_in: int, d_out: int, ones_in: int, ones_out: int, fac
     return total
 
 
-def willshaw_bits(d_in: int, d_out: int, ones_in: int, ones_out: int, facts: int, false_share: float) -> float:
+def willshaw_bits(d_in: int, d_out: int, ones_out: int, facts: int, false_share: float) -> float:
     """Bits stored for each synapse, given the share of silent outputs that answer wrongly.
 
     N log2 (outputs' choices / choices left after the answer), per d_in d_out synapses: a query leaves

@@ -25,7 +25,7 @@ force.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,24 +72,40 @@ def expected_recall(
     total = 0.0
     for own, owners in sizes.items():
         others = facts - own
-        # of the other answers all but one rival interfere
-        crowd = others * (answers - 2) / (answers - 1)
         unevenness = (squares - own**2) / others**2 * (answers - 1) / max(answers - 2, 1)
-        rivals = {size: count - (size == own) for size, count in sizes.items()}
-        recall = 0.0
-        for signal, variance, weight in zip(inputs.signal, inputs.variance, inputs.weights, strict=True):
-            noise = gamma_nodes(crowd * variance + isotropic, 2 * unevenness + 2 / dimension, 12)
-            for norm, share in zip(*output.norms, strict=True):
-                recall += (
-                    weight * share * _given(own, rivals, signal, variance, noise, norm, inputs.dimension, output)
-                )
-        total += owners * own * recall
+        rivals = {float(size): count - (size == own) for size, count in sizes.items()}
+        total += owners * own * recall_among(own, rivals, dimension, inputs, output, isotropic, unevenness)
     return float(min(1.0, total / facts))
+
+
+def recall_among(
+    own: int,
+    rivals: Mapping[float, int],
+    dimension: int,
+    inputs: Input,
+    output: Output,
+    isotropic: float = 0.0,
+    unevenness: float = 0.0,
+) -> float:
+    """Recall of an input whose answer has `own` inputs, among rivals: so many for each size of a class.
+
+    A rival's size is its variance in units of `inputs.variance`, so that it need not be a whole number.
+    """
+    answers = 1 + sum(rivals.values())
+    # of the other answers all but one rival interfere
+    crowd = sum(size * count for size, count in rivals.items()) * (answers - 2) / (answers - 1)
+    recall = 0.0
+    for signal, variance, weight in zip(inputs.signal, inputs.variance, inputs.weights, strict=True):
+        noise = gamma_nodes(crowd * variance + isotropic, 2 * unevenness + 2 / dimension, 12)
+        for norm, share in zip(*output.norms, strict=True):
+            given = _given(own, rivals, signal, variance, noise, norm, inputs.dimension, output)
+            recall += weight * share * given
+    return recall
 
 
 def _given(
     own: int,
-    rivals: dict[int, int],
+    rivals: Mapping[float, int],
     signal: float,
     variance: float,
     noise: Nodes,
@@ -103,11 +119,11 @@ def _given(
     # on the sphere z is a coordinate of g in a random direction, and G what is left of g; the noise that
     # inputs of the same answer add to a_y, and all of it off the sphere, is close to normal
     alone = output.bounded and own == 1
-    standard, z_weights = _coordinate_nodes(dimension if alone else np.inf, 25)
+    standard, z_weights = coordinate_nodes(dimension if alone else np.inf, 25)
     z = standard[:, None] * np.sqrt(norm * (own - 1) * variance + crowd * output.coordinate)
     right = root * signal + z  # score_y / |u_y|, at [z, |g|^2]
     rest = np.maximum(1 - standard**2 * output.coordinate, 0) if alone else np.ones_like(standard)
-    overlap, overlap_weights = _coordinate_nodes(dimension if output.bounded else np.inf)
+    overlap, overlap_weights = coordinate_nodes(dimension if output.bounded else np.inf)
     overlap = overlap * output.coordinate**0.5
     if output.bounded:
         rival_norm = np.ones_like(overlap)
@@ -165,7 +181,7 @@ def normal_nodes(count: int) -> Nodes:
     return nodes, weights / weights.sum()
 
 
-def _coordinate_nodes(dimension: float, count: int = 24) -> Nodes:
+def coordinate_nodes(dimension: float, count: int = 24) -> Nodes:
     """Nodes for a coordinate of the unit sphere of R^D, scaled to variance one."""
     if not 3 <= dimension <= 2000:
         return normal_nodes(count)

@@ -21,7 +21,15 @@ from torch import Tensor
 
 from simonides.errors import SimonidesError, check_at_least
 from simonides.hermite import coefficient, hermite, normal_mean
-from simonides.theory.interference import Input, Output, expected_recall, normal_nodes, one_node
+from simonides.theory.interference import (
+    Input,
+    Output,
+    coordinate_nodes,
+    expected_recall,
+    normal_nodes,
+    one_node,
+    recall_among,
+)
 
 Derivative = Callable[[Float[Tensor, " n"]], Float[Tensor, " n"]]
 
@@ -85,14 +93,16 @@ def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Deri
     mean = overlap_moment(d, (degree + 1) // 2) if degree % 2 else 0.0
     crosstalk = overlap_moment(d, degree + 1) - mean**2
     noise += (facts - 1) * mean**2 / d
-    return _recall(d, [1] * facts, crosstalk, noise, (2 * own - scale**2) / pairs, 1 - mean)
+    inputs, output = _laws(d, crosstalk, (2 * own - scale**2) / pairs, 1 - mean)
+    return expected_recall([1] * facts, d, inputs, output, isotropic=d * noise)
 
 
 def token_recall(d: int, subjects: int, relations: int, answers: int, width: int) -> float:
     """Expected recall of S R facts of two tokens, as `MLPMemory.store_tokens` keeps them with s' = z^2 - 1.
 
-    Facts that share a token disturb most: each adds 1/(4 d) to the crosstalk, one that shares none 1/(2 d^3).
-    The finite width adds (2 (S-1)(R-1)/d + 3/2 (S+R-2) + 16)/pairs, by the moments of the normal law.
+    For a fact whose tokens overlap by rho = <e_s, e_r>, of variance 1/d, the signal is
+    (1 + rho)(1 + 2 rho + 2 rho^2). A fact that shares a token adds 1/(2 d) to the crosstalk, one that shares none
+    4/d^3, both times (1 + rho)^4. The finite width adds the moments of `_token_moments`, over pairs.
 
     Arguments:
         d: width.
@@ -106,12 +116,35 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
     check_at_least("width", width, 2)
     facts, sharing = subjects * relations, subjects + relations - 2
     apart = facts - 1 - sharing
-    crosstalk = (sharing / (4 * d) + apart / (2 * d**3)) / max(facts - 1, 1)
     pairs = width // 2
-    noise = (2 * apart / d + 1.5 * sharing + 16) / pairs
-    few, extra = divmod(facts, min(answers, facts))
-    classes = [few + 1] * extra + [few] * (min(answers, facts) - extra)
-    return _recall(d, classes, crosstalk, noise, (2 * 16 - 1) / pairs)
+    weak, strong = 4 / d**3, 1 / (2 * d)
+    held = min(answers, facts)
+    few = facts / held  # facts to an answer
+    # an answer that shares a token with the fact asked for is a stronger rival
+    near = min(sharing, held - 1)
+    rivals = {few: held - 1 - near, few - 1 + strong / weak * sharing / max(near, 1): near}
+    overlap, weights = coordinate_nodes(d, 9)
+    recall = 0.0
+    for rho, weight in zip(overlap / d**0.5, weights, strict=True):
+        signal = (1 + rho) * (1 + 2 * rho + 2 * rho**2)
+        flat, one, both = _token_moments(rho)
+        noise = (flat * apart * (1 + rho) / d + one * sharing * (1 + rho) ** 2 / 4 + both * (1 + rho) ** 2) / pairs
+        own = (2 * both * (1 + rho) ** 2 - signal**2) / pairs
+        inputs, output = _laws(d, weak * (1 + rho) ** 4, own, signal)
+        recall += weight * recall_among(1, rivals, d, inputs, output, isotropic=d * noise)
+    return float(recall) if held > 1 else 1.0
+
+
+def _token_moments(rho: float) -> tuple[float, float, float]:
+    """E[s'^2], E[s'^2 a^2], E[s'^2 a^2 b^2]: s' = z^2 - 1, z = (a + b)/sqrt(2), normal a, b of correlation rho.
+
+    By z and c = (a - b)/sqrt(2), which are independent with variances 1 + rho and 1 - rho.
+    """
+    v, w = 1 + rho, 1 - rho
+    flat = 3 * v**2 - 2 * v + 1
+    square = 15 * v**3 - 6 * v**2 + v
+    fourth = 105 * v**4 - 30 * v**3 + 3 * v**2
+    return flat, (square + w * flat) / 2, (fourth - 2 * w * square + 3 * w**2 * flat) / 4
 
 
 def mlp_capacity(d: int, width: int, degree: int = 1, accuracy: float = 0.99) -> int:
@@ -146,9 +179,8 @@ def degree_for(d: int, facts: int) -> int:
     return degree
 
 
-def _recall(d: int, classes: list[int], crosstalk: float, noise: float, own: float, signal: float = 1.0) -> float:
+def _laws(d: int, crosstalk: float, own: float, signal: float) -> tuple[Input, Output]:
     normal, weights = normal_nodes(9)
     variance = np.full(len(normal), crosstalk)
     inputs = Input(signal=signal + own**0.5 * normal, variance=variance, weights=weights, dimension=d)
-    output = Output(norms=one_node(1.0), coordinate=1 / d, spread=0.0, bounded=True)
-    return expected_recall(classes, d, inputs, output, isotropic=d * noise)
+    return inputs, Output(norms=one_node(1.0), coordinate=1 / d, spread=0.0, bounded=True)

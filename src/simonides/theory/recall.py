@@ -17,7 +17,12 @@ RULES = ("outer_products", "pseudo_inverse")
 
 
 def linear_recall(
-    d: int, facts: int, answers: int | None = None, kind: str = "sphere", rule: str = "outer_products"
+    d: int,
+    facts: int,
+    answers: int | None = None,
+    kind: str = "sphere",
+    rule: str = "outer_products",
+    cosine: float = 1.0,
 ) -> float:
     """Expected recall of N facts in one d x d matrix, N/K facts to an answer.
 
@@ -30,6 +35,7 @@ def linear_recall(
         answers: K; by default K = N, every input with an answer of its own.
         kind: "sphere" or "gaussian" embeddings, independent for inputs and outputs.
         rule: "outer_products", or "pseudo_inverse", which is exact while N <= d.
+        cosine: of the query with the input that was stored; only for outer products on the sphere.
 
     Raises:
         SimonidesError: when a size is below one or K exceeds N.
@@ -38,7 +44,17 @@ def linear_recall(
     (1.0, 0.1)
     """
     check_at_least("facts", facts, 1)
-    return recall_of_classes(d, _even_classes(facts, answers), kind, rule)
+    if cosine == 1:
+        return recall_of_classes(d, _even_classes(facts, answers), kind, rule)
+    if (kind, rule) != ("sphere", "outer_products") or not -1 <= cosine <= 1:
+        raise SimonidesError(
+            f"cosine = {cosine} with {kind} embeddings and {rule}; noisy queries are predicted for outer products "
+            "on the sphere, at -1 <= cosine <= 1."
+        )
+    # the query is in a random direction for all other inputs
+    inputs = Input(signal=np.full(1, cosine), variance=np.full(1, 1 / d), weights=np.ones(1), dimension=d)
+    output = Output(norms=one_node(1.0), coordinate=1 / d, spread=0.0, bounded=True)
+    return expected_recall(_even_classes(facts, answers), d, inputs, output)
 
 
 def recall_of_classes(

@@ -1,0 +1,89 @@
+"""A two-layer memory of m hidden units recalls about m d facts, whether m is below d or far above it.
+
+Nichani, Lee & Bietti (2025), theorem 2; the construction is `MLPMemory.store`, the curve at finite size
+`simonides.theory.mlp.mlp_recall`.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from simonides.lab import Claim, Exponent, Grid, Overlay, Runs, Within, product
+from simonides.memories import MLPMemory
+from simonides.probes import capacity, on_spheres
+from simonides.theory import mlp
+
+
+def measure(runs: Runs, *, d: int, width: int, degree: int) -> dict[str, Tensor]:
+    """Facts that the construction of a Hermite degree recalls to 99 %, mean over memories of 1,000 facts in all."""
+    expected = mlp.mlp_capacity(d, width, degree)
+    found = capacity(
+        lambda i, o, t, g: MLPMemory.store(i, o, t, width, g, degree),
+        on_spheres(d),
+        runs.generators,
+        start=max(3, expected),
+        repeats=max(1, 1000 // expected),
+        ratio=1.02,
+    )
+    facts = torch.tensor(found.stored, dtype=torch.float64)
+    return {"capacity": facts, "log_capacity": facts.log(), "per_parameter": facts / (2 * width * d)}
+
+
+def log_capacity(d: int, width: int, degree: int) -> float:
+    """The logarithm of the predicted capacity."""
+    return math.log(mlp.mlp_capacity(d, width, degree))
+
+
+def grid(widths: dict[int, list[int]], flat: list[int], seeds: int) -> Grid:
+    """Degree 1 at some widths for each d, and degree 0 far above d = 32."""
+    cells = product(d=[32], width=flat, degree=[0])
+    for d, chosen in widths.items():
+        cells = cells + product(d=[d], width=chosen, degree=[1])
+    return cells.with_seeds(seeds)
+
+
+SMALL = {32: [64, 256, 1024]}
+DESK = {**SMALL, 64: [32, 128, 512, 2048], 128: [64, 128, 256]}
+PAPER = {**SMALL, 64: [32, 128, 512, 2048, 8192], 128: [64, 256, 1024, 4096]}
+claim = Claim(
+    question="How many facts do m hidden units recall, and does it matter whether m is above or below d?",
+    statement=r"m d \gtrsim N \, \mathrm{polylog}\, N \quad \Rightarrow \quad "
+    r"\mathrm{argmax}_y \, u_y^\top V^\top \sigma(W e_x) = f^*(x) \text{ for all } x \text{ w.h.p.}",
+    source="Nichani, Lee & Bietti (2025), theorem 2",
+    references=["nichani2025factual"],
+    scales={
+        "smoke": grid(SMALL, [512, 2048], seeds=5),
+        "desk": grid(DESK, [512, 2048, 4096], seeds=5),
+        "paper": grid(PAPER, [512, 4096], seeds=10),
+    },
+    measure=measure,
+    predictions={"capacity": mlp.mlp_capacity, "log_capacity": log_capacity},
+    rules=[
+        Within(column="log_capacity", band=0.3),
+        Exponent(of="capacity", against=("width", "d"), low=0.75, high=1.25, where={"degree": 1}),
+        Exponent(of="capacity", against="width", low=-0.1, high=0.15, where={"degree": 0}),
+    ],
+    figures=[
+        Overlay(
+            y="capacity",
+            x="width",
+            by="d",
+            where={"degree": 1},
+            log="xy",
+            title="Facts recalled by the construction of degree 1",
+            x_label="hidden units m",
+            y_label="capacity at 99 % (facts)",
+        ),
+        Overlay(
+            y="capacity",
+            x="width",
+            by="degree",
+            where={"d": 32},
+            log="xy",
+            title="Degree 0 ends at the capacity of one matrix, d = 32",
+            x_label="hidden units m",
+            y_label="capacity at 99 % (facts)",
+        ),
+    ],
+)
