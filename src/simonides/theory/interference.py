@@ -43,6 +43,10 @@ class Input:
     variance: Float[np.ndarray, " n"]
     weights: Float[np.ndarray, " n"]
     dimension: float  # of the sphere that the inputs lie on; infinite for Gaussian entries
+    # mean squared length of further noise, in all directions: that of a finite number of random hidden units
+    isotropic: float = 0.0
+    # variance that the fact's own term adds to the score of every rival, at the nodes
+    own: Float[np.ndarray, " n"] | float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,14 +60,8 @@ class Output:
     size: float = 1.0  # mean of |u_k|^2
 
 
-def expected_recall(
-    class_sizes: Sequence[int], dimension: int, inputs: Input, output: Output, isotropic: float = 0.0
-) -> float:
-    """E_x prod_k (1 - p_k), the mean over facts: classes of equal size are computed once.
-
-    `isotropic` is the mean squared length of noise in all directions that adds to g, such as that of a finite
-    number of random hidden units.
-    """
+def expected_recall(class_sizes: Sequence[int], dimension: int, inputs: Input, output: Output) -> float:
+    """E_x prod_k (1 - p_k), the mean over facts: classes of equal size are computed once."""
     sizes = Counter(class_sizes)
     facts, answers = sum(class_sizes), len(class_sizes)
     if answers == 1:
@@ -74,7 +72,7 @@ def expected_recall(
         others = facts - own
         unevenness = (squares - own**2) / others**2 * (answers - 1) / max(answers - 2, 1)
         rivals = {float(size): count - (size == own) for size, count in sizes.items()}
-        total += owners * own * recall_among(own, rivals, dimension, inputs, output, isotropic, unevenness)
+        total += owners * own * recall_among(own, rivals, dimension, inputs, output, unevenness)
     return float(min(1.0, total / facts))
 
 
@@ -84,7 +82,6 @@ def recall_among(
     dimension: int,
     inputs: Input,
     output: Output,
-    isotropic: float = 0.0,
     unevenness: float = 0.0,
 ) -> float:
     """Recall of an input whose answer has `own` inputs, among rivals: so many for each size of a class.
@@ -95,10 +92,13 @@ def recall_among(
     # of the other answers all but one rival interfere
     crowd = sum(size * count for size, count in rivals.items()) * (answers - 2) / (answers - 1)
     recall = 0.0
-    for signal, variance, weight in zip(inputs.signal, inputs.variance, inputs.weights, strict=True):
-        noise = gamma_nodes(crowd * variance + isotropic, 2 * unevenness + 2 / dimension, 12)
+    from_own = np.broadcast_to(inputs.own, inputs.signal.shape)
+    for signal, variance, weight, more in zip(
+        inputs.signal, inputs.variance, inputs.weights, from_own, strict=True
+    ):
+        noise = gamma_nodes(crowd * variance + inputs.isotropic, 2 * unevenness + 2 / dimension, 12)
         for norm, share in zip(*output.norms, strict=True):
-            given = _given(own, rivals, signal, variance, noise, norm, inputs.dimension, output)
+            given = _given(own, rivals, signal, variance, noise, norm, inputs.dimension, output, more)
             recall += weight * share * given
     return recall
 
@@ -112,6 +112,7 @@ def _given(
     norm: float,
     dimension: float,
     output: Output,
+    more: float,
 ) -> float:
     """Recall given the input's signal and |u_y|^2 = norm: the integral over z, |g|^2 and rho."""
     crowd, crowd_weights = noise  # |g|^2
@@ -137,7 +138,7 @@ def _given(
         if count == 0:
             continue
         from_rival = (rival_norm - root * overlap) ** 2 * size * variance * (1 + output.spread)
-        spread = from_rival + from_crowd + 1e-300
+        spread = from_rival + from_crowd + more + 1e-300
         kurtosis = from_rival**2 * (-6 / (size * (dimension + 2)) + 3 * _excess(output.spread))
         if output.bounded:
             kurtosis = kurtosis - from_crowd**2 * 6 / (dimension + 1)

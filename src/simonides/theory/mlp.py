@@ -26,7 +26,7 @@ from simonides.theory.interference import (
     Output,
     coordinate_nodes,
     expected_recall,
-    normal_nodes,
+    gamma_nodes,
     one_node,
     recall_among,
 )
@@ -88,13 +88,13 @@ def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Deri
     flat = normal_mean(lambda z: derivative(z) ** 2)
     own = normal_mean(lambda z: (derivative(z) * hermite(degree, z)) ** 2)
     pairs = width // 2 * scale**2
-    noise = (flat * (facts - 1) / d + own) / pairs
+    noise = flat * (facts - 1) / d / pairs
     # an even power of the overlaps has a mean, which lifts every rival and pushes all answers one way
     mean = overlap_moment(d, (degree + 1) // 2) if degree % 2 else 0.0
     crosstalk = overlap_moment(d, degree + 1) - mean**2
     noise += (facts - 1) * mean**2 / d
-    inputs, output = _laws(d, crosstalk, (2 * own - scale**2) / pairs, 1 - mean)
-    return expected_recall([1] * facts, d, inputs, output, isotropic=d * noise)
+    inputs, output = _laws(d, crosstalk, noise, own / pairs, 1 / (width // 2), 1 - mean)
+    return expected_recall([1] * facts, d, inputs, output)
 
 
 def token_recall(d: int, subjects: int, relations: int, answers: int, width: int) -> float:
@@ -128,10 +128,10 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
     for rho, weight in zip(overlap / d**0.5, weights, strict=True):
         signal = (1 + rho) * (1 + 2 * rho + 2 * rho**2)
         flat, one, both = _token_moments(rho)
-        noise = (flat * apart * (1 + rho) / d + one * sharing * (1 + rho) ** 2 / 4 + both * (1 + rho) ** 2) / pairs
-        own = (2 * both * (1 + rho) ** 2 - signal**2) / pairs
-        inputs, output = _laws(d, weak * (1 + rho) ** 4, own, signal)
-        recall += weight * recall_among(1, rivals, d, inputs, output, isotropic=d * noise)
+        noise = (flat * apart * (1 + rho) / d + one * sharing * (1 + rho) ** 2 / 4) / pairs
+        own = both * (1 + rho) ** 2 / pairs
+        inputs, output = _laws(d, weak * (1 + rho) ** 4, noise, own, 1 / pairs, signal)
+        recall += weight * recall_among(1, rivals, d, inputs, output)
     return float(recall) if held > 1 else 1.0
 
 
@@ -179,8 +179,21 @@ def degree_for(d: int, facts: int) -> int:
     return degree
 
 
-def _laws(d: int, crosstalk: float, own: float, signal: float) -> tuple[Input, Output]:
-    normal, weights = normal_nodes(9)
-    variance = np.full(len(normal), crosstalk)
-    inputs = Input(signal=signal + own**0.5 * normal, variance=variance, weights=weights, dimension=d)
+def _laws(
+    d: int, crosstalk: float, noise: float, own: float, of_mean: float, signal: float
+) -> tuple[Input, Output]:
+    """The laws of signal and noise: `own` comes from the fact's own term, so it is weak where the signal is.
+
+    The signal is a mean of terms that are positive in the cases of use, so it is Gamma distributed.
+    """
+    spread = 3 * own - of_mean * signal**2
+    strength, weights = gamma_nodes(signal, max(spread, 1e-9) / signal**2, 15)
+    inputs = Input(
+        signal=strength,
+        variance=np.full(len(strength), crosstalk),
+        weights=weights,
+        dimension=d,
+        isotropic=d * noise,
+        own=own * strength / signal,
+    )
     return inputs, Output(norms=one_node(1.0), coordinate=1 / d, spread=0.0, bounded=True)

@@ -74,11 +74,10 @@ def predicted(kind: str, d: int, load: float) -> float:
 
 def grid(hopfield: dict[int, list[float]], willshaw: list[int], seeds: int) -> Grid:
     """Loads of each kind."""
-    return cells(
-        [{"kind": "hopfield", "d": d, "load": load} for d, loads in hopfield.items() for load in loads]
-        + [{"kind": "willshaw", "d": d, "load": load} for d in willshaw for load in (0.5, 1.0, 1.3)]
-        + [{"kind": "kohonen", "d": 64, "load": load} for load in (0.5, 1.0, 2.0, 4.0, 8.0)]
-    ).with_seeds(seeds)
+    settings = [("hopfield", d, load) for d, loads in hopfield.items() for load in loads]
+    settings += [("willshaw", d, load) for d in willshaw for load in (0.5, 1.0, 1.3)]
+    settings += [("kohonen", 64, load) for load in (0.5, 1.0, 2.0, 4.0, 8.0)]
+    return cells({"kind": kind, "d": d, "load": load} for kind, d, load in settings).with_seeds(seeds)
 
 
 LOADS = [0.05, 0.08, 0.1, 0.12, 0.13, 0.14, 0.15, 0.16, 0.18, 0.2]

@@ -69,10 +69,10 @@ claim = Claim(
     rules=[
         Within(column="log_capacity", band=0.35, where={"kind": "nearest"}),
         *(
-            Exponent(of="log_capacity", against="d", low=1.0, high=2.0, where={"kind": kind})
+            Exponent(of="log_capacity", against="d", low=1.0, high=2.4, where={"kind": kind})
             for kind in SIMILARITY
         ),
-        Exponent(of="capacity", against="d", low=1.5, high=2.6, where={"kind": "linear"}),
+        Ordered(column="log_capacity", by="kind", order=("linear", "nearest"), least=1.0),
     ],
     figures=[
         Overlay(

@@ -23,7 +23,7 @@ claim = Claim(
     source="Nichani, Lee & Bietti (2025), figure 1",
     references=["nichani2025factual"],
     scales={
-        "smoke": zipped(d=[8, 8], width=[12, 16], steps=[2**13] * 2).with_seeds(5),
+        "smoke": zipped(d=[8, 16], width=[12, 16], steps=[2**13] * 2).with_seeds(5),
         "desk": zipped(d=[8, 16, 16], width=[16, 16, 32], steps=[2**15] * 3).with_seeds(5),
         "paper": zipped(
             d=[8, 8, 16, 16, 32, 32, 64, 64], width=[16, 64, 16, 64, 32, 128, 64, 256], steps=[2**15] * 8

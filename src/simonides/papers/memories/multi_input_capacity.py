@@ -44,9 +44,9 @@ def _biased(z: Tensor) -> Tensor:
 
 def predicted(construction: str, d: int, subjects: int, width: int) -> float:
     """Of the construction that works; the others have no prediction."""
-    return (
-        mlp.token_recall(d, subjects, subjects, 8 * subjects, width) if construction == PRODUCT else float("nan")
-    )
+    if construction != PRODUCT:
+        return float("nan")
+    return mlp.token_recall(d, subjects, subjects, 8 * subjects, width)
 
 
 def grid(sizes: list[int], widths: list[int], seeds: int) -> Grid:
