@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Exponent, Overlay, Runs, Within, product
+from simonides.lab import Claim, Exponent, Ordered, Overlay, Runs, Within, product
 from simonides.memories import LinearMemory, Memory, MLPMemory, NearestMemory, SoftmaxMemory
 from simonides.probes import capacity, on_spheres
 from simonides.theory.recall import linear_capacity

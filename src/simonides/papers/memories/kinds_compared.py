@@ -92,6 +92,7 @@ def grid(budgets: list[str], sizes: list[int], seeds: int) -> Grid:
     return product(kind=KINDS, budget=budgets, facts=sizes).with_seeds(seeds)
 
 
+AT_64 = {"budget": "parameters", "facts": 64}
 NAMES = ["parameters", "multiply-adds"]
 claim = Claim(
     question="With 4,096 numbers to keep, or as many multiply-adds a recall, which memory recalls most facts?",
@@ -103,7 +104,7 @@ claim = Claim(
         "paper": grid(NAMES, [8, 16, 32, 64, 128, 256, 512, 1024], seeds=16),
     },
     measure=measure,
-    rules=[  # constructed against trained, and random units against one matrix
+    rules=[
         Ordered(
             column="recall",
             by="kind",
