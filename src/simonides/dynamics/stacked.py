@@ -7,7 +7,7 @@ lately leaves no hope that it will. The others do not notice: no number of one r
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -23,6 +23,7 @@ _HOPE = 4.0
 Parameters = list[Tensor]
 
 
+@runtime_checkable
 class Problem(Protocol):
     """R runs that are trained together: what they minimise, and how good they are."""
 
@@ -35,7 +36,7 @@ class Problem(Protocol):
     def accuracy(self, parameters: Parameters) -> Float[Tensor, " runs"]:
         """How good every run is now."""
 
-    def keep(self, runs: Int[Tensor, " kept"]) -> Self:
+    def keep(self, runs: Int[Tensor, " kept"]) -> "Problem":
         """The same problem for some of its runs."""
 
 

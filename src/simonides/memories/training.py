@@ -7,7 +7,6 @@ blocks of rows that stay in cache, and each block's gradient with it.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
 
 import torch
 from jaxtyping import Float, Int
@@ -42,7 +41,7 @@ class Facts:
 
     @classmethod
     def stack(
-        cls, facts: list[tuple[Float[Tensor, "n d_in"], Float[Tensor, "m d_out"], Int[Tensor, " n"]]]
+        cls, facts: list[tuple[Float[Tensor, "_ d_in"], Float[Tensor, "_ d_out"], Int[Tensor, " _"]]]
     ) -> "Facts":
         """Facts of several runs, each (inputs, outputs, targets) of its own sizes."""
         most = max(len(inputs) for inputs, _, _ in facts)
@@ -146,7 +145,7 @@ class LinearTraining:
         """Mean cross-entropy in nats."""
         return self.facts.loss(torch.bmm(self.facts.inputs, parameters[0].mT))
 
-    def keep(self, runs: Int[Tensor, " kept"]) -> Self:
+    def keep(self, runs: Int[Tensor, " kept"]) -> "LinearTraining":
         """The training of some of the runs."""
         return replace(self, facts=self.facts.keep(runs))
 
@@ -200,7 +199,7 @@ class MLPTraining:
         """Mean cross-entropy in nats."""
         return self.facts.loss(self._returned(parameters))
 
-    def keep(self, runs: Int[Tensor, " kept"]) -> Self:
+    def keep(self, runs: Int[Tensor, " kept"]) -> "MLPTraining":
         """The training of some of the runs."""
         facts = self.facts.keep(runs)
         extended = self.extended[runs, : facts.inputs.shape[1]].contiguous()
