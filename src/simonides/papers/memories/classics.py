@@ -88,7 +88,7 @@ claim = Claim(
     references=["hopfield1982neural", "amit1985storing", "willshaw1969non", "kohonen1972correlation"],
     scales={
         "smoke": grid({300: [0.05, 0.1, 0.13, 0.15, 0.2]}, [256, 512], seeds=5),
-        "desk": grid({500: LOADS, 1000: LOADS, 2000: LOADS}, [256, 512, 1024], seeds=5),
+        "desk": grid({500: LOADS, 1000: LOADS}, [256, 512, 1024], seeds=5),
         "paper": grid({1000: LOADS, 2000: LOADS, 5000: LOADS}, [256, 512, 1024, 2048], seeds=16),
     },
     measure=measure,

@@ -17,6 +17,11 @@ def measure(runs: Runs, *, d: int) -> dict[str, Tensor]:
     return {"capacity": facts, "n_log_n": facts * facts.log(), "ratio": facts * facts.log() / d**2}
 
 
+def guide(d: int) -> float:
+    """The paper's guide, d^2 = 1.3 N log N."""
+    return d**2 / 1.3
+
+
 claim = Claim(
     question="How many random facts can gradient descent put into a d × d matrix?",
     statement=r"d^2 \approx 1.3 \, N \log N",
@@ -28,6 +33,7 @@ claim = Claim(
         "paper": product(d=[8, 11, 16, 22, 32, 45, 64, 90, 128, 181, 256]).with_seeds(5),
     },
     measure=measure,
+    predictions={"n_log_n": guide},
     rules=[
         Threshold(column="ratio", at_least=0.8),
         Threshold(column="ratio", at_most=1.25),
@@ -38,7 +44,7 @@ claim = Claim(
             y="n_log_n",
             x="d",
             log="xy",
-            title="Facts N in a trained d × d matrix, at 99 %",
+            title="Facts N in a trained d × d matrix, at 99 %; line: d² = 1.3 N log N",
             x_label="width d",
             y_label="N log N (N in facts)",
         ),

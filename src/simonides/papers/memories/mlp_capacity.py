@@ -54,8 +54,8 @@ claim = Claim(
     references=["nichani2025factual"],
     scales={
         "smoke": grid(SMALL, [2048, 8192], seeds=5),
-        "desk": grid(DESK, [512, 2048, 8192], seeds=5),
-        "paper": grid(PAPER, [512, 2048, 8192, 32768], seeds=10),
+        "desk": grid(DESK, [2048, 8192, 32768], seeds=5),
+        "paper": grid(PAPER, [2048, 8192, 32768, 131072], seeds=10),
     },
     measure=measure,
     predictions={"capacity": mlp.mlp_capacity, "log_capacity": log_capacity},

@@ -17,6 +17,11 @@ def measure(runs: Runs, *, d: int, width: int, steps: int) -> dict[str, Tensor]:
     return {"capacity": facts, "n_log_n": facts * facts.log(), "ratio": facts * facts.log() / (width * d)}
 
 
+def guide(d: int, width: int) -> float:
+    """The paper's guide, m d = 0.35 N log N."""
+    return d * width / 0.35
+
+
 claim = Claim(
     question="How many random facts can gradient descent put into m hidden units?",
     statement=r"m d \approx 0.35 \, N \log N",
@@ -30,6 +35,7 @@ claim = Claim(
         ).with_seeds(5),
     },
     measure=measure,
+    predictions={"n_log_n": guide},
     rules=[
         Threshold(column="ratio", at_least=2.4),
         Threshold(column="ratio", at_most=3.6),
@@ -41,7 +47,7 @@ claim = Claim(
             x="width",
             by="d",
             log="xy",
-            title="Facts N in m trained hidden units, at 99 %",
+            title="Facts N in m trained hidden units, at 99 %; line: m d = 0.35 N log N",
             x_label="hidden units m",
             y_label="N log N (N in facts)",
         ),
