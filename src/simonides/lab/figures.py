@@ -59,8 +59,8 @@ class Overlay:
         for (colour, marker), (value, group) in zip(_cycle(), groups, strict=False):
             x, mean, low, high = _summary(group, f"cell {self.x}", self.y)
             errors = np.abs(np.stack([mean - low, high - mean]))
-            style = {"fmt": marker, "ms": 4, "lw": 1.2, "capsize": 2, "color": colour}
-            axes.errorbar(x, mean, errors, label=_label(self.by, value), **style)
+            label = _label(self.by, value)
+            axes.errorbar(x, mean, errors, fmt=marker, ms=4, lw=1.2, capsize=2, color=colour, label=label)
             line = _prediction_line(group, self.x, self.y, predictions)
             if line is not None and np.isfinite(line[1]).any():
                 axes.plot(*line, "-", lw=1.2, color=colour, alpha=0.8)
