@@ -87,7 +87,6 @@ def test_an_array_job_gives_the_bits_of_a_local_run(slurm, expected, tmp_path):
     result = json.loads(done.stdout)[0]
     assert (result["computed"], result["verdict"]) == (30, "holds")
     assert table(path, tmp_path / "s").equals(expected)
-    assert not list((tmp_path / "s" / ".slurm").glob("*.json")), "records of ended jobs are removed"
 
 
 def test_a_task_that_is_requeued_goes_on_and_a_second_driver_only_watches(slurm, expected, tmp_path):
@@ -127,6 +126,7 @@ def test_a_cancelled_job_is_told_and_the_same_command_finishes(slurm, expected, 
     assert result["computed"] >= 5
     assert result["computed"] + len(result["failed"]) == 30
     assert "its SLURM task ended without it" in err
+    assert list((store / ".slurm" / "logs").glob(f"{job}_*.err")), "the logs are there to be read"
     done = run(slurm, path, store)
     assert done.returncode == 0, done.stderr
     assert table(path, store).equals(expected)

@@ -101,14 +101,14 @@ class Slurm:
                 store.forget_failure(point)
             self._submit(fresh, store)
         try:
-            _watch(tasks, store, on_outcome)
+            all_ended_well = _watch(tasks, store, on_outcome)
         except KeyboardInterrupt:
             names = " ".join(job["id"] for job in _jobs_of(store) if _in_queue(job["id"]))
             raise KeyboardInterrupt(
                 f"stopped watching; SLURM goes on with job {names}. The same command watches again, "
                 f"scancel {names} ends it."
             ) from None
-        _forget_ended_jobs(store)
+        _forget_ended_jobs(store, logs=all_ended_well)
 
     def _submit(self, tasks: Sequence[Task], store: Store) -> None:
         submitit = _submitit()
@@ -159,8 +159,8 @@ class Chunk:
         return _submitit().helpers.DelayedSubmission(self, tasks)
 
 
-def _watch(tasks: Iterable[Task], store: Store, on_outcome: OnOutcome) -> None:
-    """Tell of every point once it is in the store or has failed, until no job has any left in hand."""
+def _watch(tasks: Iterable[Task], store: Store, on_outcome: OnOutcome) -> bool:
+    """Tell of every point once it is in the store or has failed; whether none was lost without a word."""
     waited = {point.key: (task, point) for task in tasks for point in task.wanted}
     last_in_hand = time.monotonic()
     while waited:
@@ -173,9 +173,10 @@ def _watch(tasks: Iterable[Task], store: Store, on_outcome: OnOutcome) -> None:
                 why = f"its SLURM task ended without it; see the logs in {store.root / _JOBS / 'logs'}"
                 store.write_failure(point, why)
                 on_outcome(Outcome(claim=task.file.id, failed=((str(point), why),)))
-            return
+            return False
         if waited:
             time.sleep(_POLL)
+    return True
 
 
 def _ended(waited: dict[str, tuple[Task, Point]], store: Store) -> Iterator[Outcome]:
@@ -206,15 +207,18 @@ def _in_hand(store: Store) -> set[str]:
     return {key for job in _jobs_of(store) if _in_queue(job["id"]) for key in job["keys"]}
 
 
-def _forget_ended_jobs(store: Store) -> None:
-    """Remove records of ended jobs, and what they left where nothing failed."""
+def _forget_ended_jobs(store: Store, logs: bool) -> None:
+    """Remove the records of ended jobs, and their logs as well where nobody will want them."""
+    deadline = time.monotonic() + _GRACE  # a task leaves the queue some seconds after its last point
+    while any(_in_queue(job["id"]) for job in _jobs_of(store)) and time.monotonic() < deadline:
+        time.sleep(1)
     for job in _jobs_of(store):
         if _in_queue(job["id"]):
             continue
         folder = store.root / _JOBS
         with contextlib.suppress(OSError):
             (folder / f"{job['id']}.json").unlink()
-            for path in (folder / "logs").glob(f"{job['id']}_*"):
+            for path in (folder / "logs").glob(f"{job['id']}_*") if logs else ():
                 path.unlink()
 
 
