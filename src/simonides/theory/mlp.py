@@ -13,6 +13,7 @@ So N of about m d facts fit, until the crosstalk of the degree sets an end at ab
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -97,6 +98,7 @@ def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Deri
     return expected_recall([1] * facts, d, inputs, output)
 
 
+@cache
 def token_recall(d: int, subjects: int, relations: int, answers: int, width: int) -> float:
     """Expected recall of S R facts of two tokens, as `MLPMemory.store_tokens` keeps them with s' = z^2 - 1.
 
@@ -147,6 +149,7 @@ def _token_moments(rho: float) -> tuple[float, float, float]:
     return flat, (square + w * flat) / 2, (fourth - 2 * w * square + 3 * w**2 * flat) / 4
 
 
+@cache
 def mlp_capacity(d: int, width: int, degree: int = 1, accuracy: float = 0.99) -> int:
     """The largest N whose expected recall is at least `accuracy`; ReLU.
 
