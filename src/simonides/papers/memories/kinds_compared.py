@@ -96,10 +96,11 @@ AT_64 = {"budget": "parameters", "facts": 64}
 NAMES = ["parameters", "multiply-adds"]
 claim = Claim(
     question="With 4,096 numbers to keep, or as many multiply-adds a recall, which memory recalls most facts?",
+    statement=r"\text{recall}(N) \text{ with } d^2 = 2 m d = 2 N_{\max} d = 4096",
     source="Own comparison; the kinds after Nichani, Lee & Bietti (2025), Ramsauer et al. (2021) and the classics",
     references=["nichani2025factual", "ramsauer2021hopfield", "hopfield1982neural", "willshaw1969non"],
     scales={
-        "smoke": grid(["parameters"], [16, 64], seeds=5),
+        "smoke": grid(NAMES, [16, 64], seeds=5),
         "desk": grid(NAMES, [8, 16, 32, 64, 128, 256, 512], seeds=5),
         "paper": grid(NAMES, [8, 16, 32, 64, 128, 256, 512, 1024], seeds=16),
     },
