@@ -22,7 +22,7 @@ SEEDS = 5
 
 
 def lines() -> Iterator[str]:
-    for kind, d, width, steps in (("linear", 16, 0, 2**12), ("linear", 24, 0, 2**12), ("mlp", 8, 8, 2**13)):
+    for kind, d, width, steps in (("linear", 16, 0, 2**12), ("mlp", 8, 8, 2**11)):
         yield _compare(kind, d, width, steps)
     yield _floor()
     yield _memory()
