@@ -5,7 +5,6 @@ A claim lists what to draw; matplotlib is imported when something is drawn.
 
 import contextlib
 import io
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 # Okabe & Ito's colours, which the colour-blind can tell apart, without black and yellow: both page schemes work
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31", "#7a7a7a")
-# seconds that a prediction may take to be drawn between the cells as well
-_QUICK = 0.05
 # entries of a legend that find room among the points
 _MOST_INSIDE = 5
 # stands for the page's text colour in an SVG
@@ -42,6 +39,7 @@ class Overlay:
         where: draw only these cells.
         log: "x", "y", "xy" or "".
         level: a horizontal line, such as the accuracy that defines a capacity.
+        smooth: whether to compute the prediction between the cells as well; for a slow one False.
     """
 
     y: str
@@ -53,6 +51,7 @@ class Overlay:
     where: Where = field(default_factory=dict)
     log: str = "x"
     level: float | None = None
+    smooth: bool = True
 
     def draw(self, axes: "Axes", table: pl.DataFrame, predictions: Predictions) -> None:
         """Draw on a matplotlib axes."""
@@ -64,7 +63,7 @@ class Overlay:
             errors = np.abs(np.stack([mean - low, high - mean]))
             label = _label(self.by, value)
             axes.errorbar(x, mean, errors, fmt=marker, ms=4, lw=1.2, capsize=2, color=colour, label=label)
-            line = _prediction_line(group, self.x, self.y, predictions)
+            line = _prediction_line(group, self.x, self.y, predictions, self.smooth)
             if line is not None and np.isfinite(line[1]).any():
                 axes.plot(*line, "-", lw=1.2, color=colour, alpha=0.8)
             else:  # only to lead the eye
@@ -206,24 +205,21 @@ def _summary(table: pl.DataFrame, x: str, y: str) -> tuple[np.ndarray, ...]:
 
 
 def _prediction_line(
-    table: pl.DataFrame, x: str, y: str, predictions: Predictions
+    table: pl.DataFrame, x: str, y: str, predictions: Predictions, smooth: bool
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """The prediction along x: on a fine grid where it depends on the parameters alone, else at the cells."""
+    """The prediction along x: on a fine grid if `smooth` and of parameters alone, else at the cells."""
     if y not in predictions:
         return None
     cells = {name.removeprefix("cell "): table[name][0] for name in table.columns if name.startswith("cell ")}
     others = [name for name in cells if name != x and table[f"cell {name}"].n_unique() > 1]
     values = np.sort(table[f"cell {x}"].unique().to_numpy())
-    smooth = not others and len(values) > 1 and values.dtype.kind in "if" and needed(predictions[y]) <= set(cells)
-    if smooth and values.min() > 0:
+    known = not others and len(values) > 1 and values.dtype.kind in "if" and needed(predictions[y]) <= set(cells)
+    if smooth and known and values.min() > 0:
         fine = np.geomspace(values.min(), values.max(), 60)
         if values.dtype.kind == "i":
             fine = np.unique(fine.round().astype(int))
         with contextlib.suppress(SimonidesError):  # a prediction may refuse what lies between the cells
-            start = time.perf_counter()
-            predict(predictions[y], {**cells, x: fine[len(fine) // 2].item()})
-            if time.perf_counter() - start < _QUICK:
-                return fine, np.array([predict(predictions[y], {**cells, x: value.item()}) for value in fine])
+            return fine, np.array([predict(predictions[y], {**cells, x: value.item()}) for value in fine])
     grouped = table.group_by(f"cell {x}").agg(pl.col(f"predicted {y}").mean()).sort(f"cell {x}")
     return grouped[f"cell {x}"].to_numpy(), grouped[f"predicted {y}"].to_numpy()
 

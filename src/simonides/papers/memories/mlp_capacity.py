@@ -68,6 +68,7 @@ claim = Claim(
         Overlay(
             y="capacity",
             x="width",
+            smooth=False,
             by="d",
             where={"degree": 1},
             log="xy",
@@ -78,6 +79,7 @@ claim = Claim(
         Overlay(
             y="capacity",
             x="width",
+            smooth=False,
             by="degree",
             where={"d": 32},
             log="xy",

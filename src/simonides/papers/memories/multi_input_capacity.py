@@ -78,6 +78,7 @@ claim = Claim(
         Overlay(
             y="recall",
             x="width",
+            smooth=False,
             by="subjects",
             where={"construction": PRODUCT},
             title="Facts of two tokens, S × S of them, d = 64",
@@ -88,6 +89,7 @@ claim = Claim(
         Overlay(
             y="recall",
             x="width",
+            smooth=False,
             by="construction",
             where={"subjects": 11},
             title="121 facts: what width buys each construction",
