@@ -10,7 +10,24 @@ from simonides.memories.retrieval import recall
 from simonides.memories.writing import select
 
 
-class SoftmaxMemory(Memory):
+class _PairMemory(Memory):
+    """What keeps N pairs of an input and an output as they are."""
+
+    keys: nn.Parameter
+    values: nn.Parameter
+
+    def __init__(self, keys: Float[Tensor, "*runs N d_in"], values: Float[Tensor, "*runs N d_out"]) -> None:
+        super().__init__()
+        self.keys = nn.Parameter(keys.contiguous(), requires_grad=False)
+        self.values = nn.Parameter(values.contiguous(), requires_grad=False)
+
+    @property
+    def parameter_count(self) -> int:
+        """Numbers one memory keeps: N (d_in + d_out)."""
+        return self.keys.shape[-2] * (self.keys.shape[-1] + self.values.shape[-1])
+
+
+class SoftmaxMemory(_PairMemory):
     """F(e) = sum_x u_{f(x)} softmax_x(beta <e_x, e>): attention over stored pairs.
 
     The update of the modern Hopfield network (Ramsauer et al. 2021), whose capacity is exponential in d.
@@ -21,17 +38,12 @@ class SoftmaxMemory(Memory):
         beta: inverse temperature, above zero.
     """
 
-    keys: nn.Parameter
-    values: nn.Parameter
-
     def __init__(
         self, keys: Float[Tensor, "*runs N d_in"], values: Float[Tensor, "*runs N d_out"], beta: float
     ) -> None:
-        super().__init__()
         if not beta > 0:
             raise SimonidesError(f"beta = {beta} is not above zero; give the inverse temperature of the softmax.")
-        self.keys = nn.Parameter(keys.contiguous(), requires_grad=False)
-        self.values = nn.Parameter(values.contiguous(), requires_grad=False)
+        super().__init__(keys, values)
         self.beta = beta
 
     @classmethod
@@ -53,27 +65,14 @@ class SoftmaxMemory(Memory):
         found = functional.scaled_dot_product_attention(query, key, value, scale=self.beta)[:, 0]
         return found.reshape(*queries.shape[:-1], self.values.shape[-1])
 
-    @property
-    def parameter_count(self) -> int:
-        """Numbers one memory keeps: N (d_in + d_out)."""
-        return self.keys.shape[-2] * (self.keys.shape[-1] + self.values.shape[-1])
 
-
-class NearestMemory(Memory):
+class NearestMemory(_PairMemory):
     """F(e) = u_{f(x)} for the stored input x with the largest <e_x, e>: softmax at infinite beta.
 
     Arguments:
         keys: the N inputs e_x.
         values: the N outputs u_{f(x)}.
     """
-
-    keys: nn.Parameter
-    values: nn.Parameter
-
-    def __init__(self, keys: Float[Tensor, "*runs N d_in"], values: Float[Tensor, "*runs N d_out"]) -> None:
-        super().__init__()
-        self.keys = nn.Parameter(keys.contiguous(), requires_grad=False)
-        self.values = nn.Parameter(values.contiguous(), requires_grad=False)
 
     @classmethod
     def store(
@@ -88,8 +87,3 @@ class NearestMemory(Memory):
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """The value of the nearest key of every query."""
         return select(self.values, recall(queries, self.keys))
-
-    @property
-    def parameter_count(self) -> int:
-        """Numbers one memory keeps: N (d_in + d_out)."""
-        return self.keys.shape[-2] * (self.keys.shape[-1] + self.values.shape[-1])
