@@ -1,12 +1,11 @@
 """Counting a plan's points in a store by their folders' names alone: no claim is loaded and no row is read."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simonides.lab.loading import ClaimFile, package_fingerprint
-from simonides.lab.store import Store
+from simonides.lab.store import Store, failure_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +31,5 @@ def kept_keys(file: ClaimFile, scale: str, store: Store) -> list[str] | None:
 def count(file: ClaimFile, keys: Sequence[str], store: Store) -> Count:
     """Count the points with these keys."""
     present, failures = store.listing(file.id)
-    reasons = []
-    for key in keys:
-        if key in failures and key not in present:
-            try:
-                record = json.loads(failures[key].read_text(encoding="utf-8"))
-                definition = record["definition"]
-                settings = {**definition["parameters"], "seed": definition["seed"]}
-                name = ", ".join(f"{name} = {value}" for name, value in settings.items())
-                reasons.append((name, str(record["message"]).strip().splitlines()[-1]))
-            except (OSError, ValueError, KeyError, TypeError, IndexError):
-                reasons.append((key, "failed, and the record of why is unreadable"))
-    return Count(planned=len(keys), present=sum(key in present for key in keys), failures=tuple(reasons))
+    reasons = tuple(failure_in(failures[key]) for key in keys if key in failures and key not in present)
+    return Count(planned=len(keys), present=sum(key in present for key in keys), failures=reasons)

@@ -6,6 +6,7 @@ parameters, seed), so neither order nor worker matters, and an edited `measure` 
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -65,7 +66,12 @@ class Point:
         return torch.Generator().manual_seed((int(cell[:8], 16) + self.seed) % 2**32)
 
     def __str__(self) -> str:
-        return ", ".join([f"{name} = {value}" for name, value in self.parameters] + [f"seed = {self.seed}"])
+        return settings_text(dict(self.parameters), self.seed)
+
+
+def settings_text(parameters: Mapping[str, Value], seed: int) -> str:
+    """How a point is called: its parameters and seed."""
+    return ", ".join(f"{name} = {value}" for name, value in {**parameters, "seed": seed}.items())
 
 
 def digest_of(definition: dict[str, object]) -> str:

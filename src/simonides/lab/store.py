@@ -26,7 +26,7 @@ from typing import Any
 import polars as pl
 
 from simonides.errors import SimonidesError
-from simonides.lab.point import KEY_LENGTH, Point, digest_of
+from simonides.lab.point import KEY_LENGTH, Point, digest_of, settings_text
 
 ROWS, ABOUT = "rows.parquet", "point.json"
 _MARK = "simonides-store.json"
@@ -71,6 +71,17 @@ def rows_of(points: Sequence[Stored]) -> tuple[pl.DataFrame, list[int]]:
     # one call for all is ten times faster than one for each
     counts = [found.about.get("rows") or found.rows.height for found in points]
     return pl.read_parquet([found.content for found in points]), counts
+
+
+def failure_in(path: Path) -> tuple[str, str]:
+    """The point that a record of failure is of, or the record's name, and why it failed, in a line."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        definition = record["definition"]
+        name = settings_text(definition["parameters"], definition["seed"])
+        return name, str(record["message"]).strip().splitlines()[-1]
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return path.stem, "failed, and the record of why is unreadable"
 
 
 class StoreError(SimonidesError):
@@ -196,13 +207,9 @@ class Store:
             _put(path, json.dumps({"definition": point.definition, "message": message}, indent=1) + "\n")
 
     def read_failure(self, point: Point) -> str | None:
-        """Why a point failed when it was last tried, or None."""
-        try:
-            return str(json.loads(self._failure(point).read_text(encoding="utf-8"))["message"])
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError):
-            return "failed, and the record of why is unreadable"
+        """Why a point failed when it was last tried, in a line, or None."""
+        path = self._failure(point)
+        return failure_in(path)[1] if path.exists() else None
 
     def forget_failure(self, point: Point) -> None:
         """Remove the record of a failure, if there is one."""

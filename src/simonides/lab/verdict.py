@@ -44,7 +44,7 @@ def gather(plan: Plan, store: Store, known: Mapping[str, Stored] | None = None) 
         if isinstance(found, Damage):
             damaged.append(found)
         if message := store.read_failure(point):
-            failed.append((str(point), message.strip().splitlines()[-1]))
+            failed.append((str(point), message))
     return Gathered(
         table=_join(plan, points, stored) if points else pl.DataFrame(),
         about=tuple(found.about for found in stored),

@@ -193,7 +193,7 @@ def _ended(waited: dict[str, tuple[Task, Point]], store: Store) -> Iterator[Outc
         yield Outcome(
             claim=claim,
             computed=len(finished),
-            failed=tuple((str(p), (store.read_failure(p) or "").strip().splitlines()[-1]) for p in failed),
+            failed=tuple((str(point), store.read_failure(point) or "") for point in failed),
             glimpse=f"{finished[-1]}: {glimpse_of(last.rows)}" if isinstance(last, Stored) else "",
         )
 
