@@ -24,6 +24,8 @@ SLOW = MEASURE.replace("    return", "    time.sleep(1.0)\n    return")
 
 @pytest.fixture(scope="module")
 def cluster():
+    # its own limit of 30 s is short where two cores run two clusters
+    os.environ["RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S"] = "100"
     from ray.cluster_utils import Cluster
 
     with socket.socket() as free:
@@ -58,7 +60,7 @@ def start(cluster, path, store, *options, address=None):
 
 
 def finish(driver):
-    out, err = driver.communicate(timeout=120)
+    out, err = driver.communicate(timeout=300)
     assert driver.returncode == 0, err
     return json.loads(out)[0]
 

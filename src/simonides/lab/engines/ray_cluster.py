@@ -52,7 +52,7 @@ class Ray:
         ray = _ray()
         try:
             _knock(self.address)
-            ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
+            _connect(ray, self.address)
         except Exception as error:  # ray raises ConnectionError, ValueError, RuntimeError, ...
             raise SimonidesError(
                 f"no Ray cluster answers at {self.address!r} ({str(error).strip().splitlines()[0]}); "
@@ -109,6 +109,17 @@ def _measure_on_node(task: Task, root: Path, identity: str) -> Measured | Outcom
     measured = measure(task)
     shared = root.is_dir() and (store := Store(root)).identity == identity
     return keep(measured, store) if shared else measured
+
+
+def _connect(ray: Any, address: str) -> None:
+    """Join the cluster; a remote client is given up on after 30 s, which a busy head may need to start."""
+    for left in reversed(range(_TRIES if address.startswith("ray://") else 1)):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            return
+        except (ConnectionError, RuntimeError):
+            if not left:
+                raise
 
 
 def _knock(address: str) -> None:
