@@ -9,6 +9,7 @@ from simonides.memories.memory import Memory
 from simonides.memories.mlp import MLPMemory, token_query
 from simonides.memories.quantised import quantised
 from simonides.memories.retrieval import margins, recall, top_answers
+from simonides.memories.schemes import storage_weights
 from simonides.memories.similarity import NearestMemory, SoftmaxMemory
 from simonides.memories.writing import class_sums, outer_products, pseudo_inverse
 
@@ -29,6 +30,7 @@ __all__ = [
     "pseudo_inverse",
     "quantised",
     "recall",
+    "storage_weights",
     "token_query",
     "top_answers",
 ]
