@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simonides.lab.claim import Claim, Runs
-    from simonides.lab.figures import CapacityPlot, Overlay
+    from simonides.lab.figures import CapacityPlot, Curves, HeatMap, Overlay
     from simonides.lab.grid import Grid, cells, product, zipped
     from simonides.lab.rules import Crossing, Equal, Exponent, Ordered, Threshold, Within
 
@@ -16,9 +16,11 @@ __all__ = [
     "CapacityPlot",
     "Claim",
     "Crossing",
+    "Curves",
     "Equal",
     "Exponent",
     "Grid",
+    "HeatMap",
     "Ordered",
     "Overlay",
     "Runs",
@@ -31,7 +33,7 @@ __all__ = [
 
 _HOMES = {
     "claim": ("Claim", "Runs"),
-    "figures": ("CapacityPlot", "Overlay"),
+    "figures": ("CapacityPlot", "Curves", "HeatMap", "Overlay"),
     "grid": ("Grid", "cells", "product", "zipped"),
     "rules": ("Crossing", "Equal", "Exponent", "Ordered", "Threshold", "Within"),
 }

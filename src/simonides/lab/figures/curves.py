@@ -1,0 +1,68 @@
+"""Several columns in one frame, against a parameter or against a column such as the step of a training."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from simonides.lab.figures.style import INK, check_columns, cycle, finish, select, summary
+from simonides.lab.prediction import Predictions
+from simonides.lab.rules import Where, measured_columns
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# so many points are drawn as a line with a band, fewer as marks with bars
+_MANY = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Means of several columns with 95 % intervals over seeds, and the predictions of those that have one.
+
+    Arguments:
+        ys: the columns, each by the label it gets.
+        x: the parameter along the axis, or a measured column with the same values in every run.
+        title, x_label, y_label: texts; labels name the unit.
+        where: draw only these cells.
+        log: "x", "y", "xy" or "".
+        level: a horizontal line.
+    """
+
+    ys: Mapping[str, str]
+    x: str
+    title: str
+    x_label: str
+    y_label: str
+    where: Where = field(default_factory=dict)
+    log: str = "x"
+    level: float | None = None
+
+    def draw(self, axes: "Axes", table: pl.DataFrame, predictions: Predictions) -> None:
+        """Draw on a matplotlib axes."""
+        chosen = select(table, self.where)
+        measured = self.x in measured_columns(chosen)
+        along = self.x if measured else f"cell {self.x}"
+        predicted = False
+        for (colour, marker), (label, column) in zip(cycle(), self.ys.items(), strict=False):
+            check_columns(chosen, column, *([] if measured else [self.x]))
+            x, mean, low, high = summary(chosen, along, column)
+            if len(x) > _MANY:
+                axes.plot(x, mean, lw=1.2, color=colour, label=label)
+                axes.fill_between(x, low, high, color=colour, alpha=0.25, lw=0)
+            else:
+                errors = np.abs(np.stack([mean - low, high - mean]))
+                axes.errorbar(x, mean, errors, fmt=marker, ms=4, lw=1.2, capsize=2, color=colour, label=label)
+            if f"predicted {column}" in chosen.columns:
+                x, expected, _, _ = summary(chosen, along, f"predicted {column}")
+                axes.plot(x, expected, "--" if len(x) > _MANY else "-", lw=1.2, color=colour, alpha=0.8)
+                predicted = True
+            elif len(x) <= _MANY:  # only to lead the eye
+                axes.plot(x, mean, ":", lw=0.8, color=colour, alpha=0.8)
+        if self.level is not None:
+            axes.axhline(self.level, ls=":", lw=1, color=INK)
+        if predicted:
+            axes.plot([], [], "-", lw=1.2, color=INK, label="prediction")
+        finish(axes, self.title, self.x_label, self.y_label, self.log)

@@ -1,0 +1,95 @@
+"""What all figures share: colours, cells chosen and grouped, means with intervals, labels of axes."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from simonides.errors import check_name
+from simonides.lab.rules import Where, cell_columns, measured_columns, resampled_means
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+# Okabe & Ito's colours, which the colour-blind can tell apart, without black and yellow: both page schemes work
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31", "#7a7a7a")
+# entries of a legend that find room among the points
+_MOST_INSIDE = 5
+# stands for the page's text colour in an SVG
+INK = "#123456"
+
+
+def check_columns(table: pl.DataFrame, column: str, *parameters: str) -> None:
+    """Raise `SimonidesError` where a figure names what the table does not have."""
+    check_name("a figure asks for a column, and", column, measured_columns(table))
+    known = [n.removeprefix("cell ") for n in table.columns if n.startswith("cell ")]
+    for name in filter(None, parameters):
+        check_name("a figure asks for a parameter, and", name, known)
+
+
+def cycle() -> list[tuple[str, str]]:
+    """Colour and marker of one group after another."""
+    return [(colour, marker) for marker in "osD^v" for colour in COLOURS]
+
+
+def label_of(by: str, value: object) -> str:
+    """What the legend calls a group."""
+    if not by:
+        return "measured"
+    return value if isinstance(value, str) else f"{by} = {value}"
+
+
+def select(table: pl.DataFrame, where: Where) -> pl.DataFrame:
+    """The rows of the cells with these values."""
+    for name, value in where.items():
+        table = table.filter(pl.col(f"cell {name}") == value)
+    return table
+
+
+def groups_of(table: pl.DataFrame, by: str) -> list[tuple[object, pl.DataFrame]]:
+    """The rows of each value of a parameter, in the table's order; all of them where none is named."""
+    if not by:
+        return [("", table)]
+    column = f"cell {by}"
+    return [(value, table.filter(pl.col(column) == value)) for value in table[column].unique(maintain_order=True)]
+
+
+def summary(table: pl.DataFrame, x: str, y: str) -> tuple[np.ndarray, ...]:
+    """x, mean, and the ends of its interval over seeds, for every cell in the order of x.
+
+    x is a column of the cells, or a measured one that has the same values in every run.
+    """
+    keys = cell_columns(table)
+    keys += [] if x in keys else [x]
+    wide = table.select([*keys, "seed", pl.col(y).cast(pl.Float64)]).pivot("seed", index=keys, values=y).sort(x)
+    means = resampled_means(wide.drop(keys).fill_null(np.nan).to_numpy())
+    low, high = np.nanquantile(means[1:], [0.025, 0.975], axis=0)
+    return wide[x].to_numpy(), means[0], low, high
+
+
+def finish(axes: "Axes", title: str, x_label: str, y_label: str, log: str) -> None:
+    """Scales, title, labels and legend."""
+    if "x" in log:
+        axes.set_xscale("log")
+        _label_log_ticks(axes.xaxis, axes.get_xlim())
+    if "y" in log:
+        axes.set_yscale("log")
+        _label_log_ticks(axes.yaxis, axes.get_ylim())
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    if len(axes.get_legend_handles_labels()[0]) > _MOST_INSIDE:
+        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    else:
+        axes.legend(fontsize=8)
+
+
+def _label_log_ticks(axis: "Axis", limits: tuple[float, float]) -> None:
+    """Plain numbers at 1, 2 and 5 of each decade, or at decades alone where there are many."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    wide = limits[1] / max(limits[0], 1e-300) > 1e3
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
