@@ -18,7 +18,7 @@ help:
 	@touch $@
 
 .venv/.installed: .venv/.made pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[facts]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[facts,words]'
 	@touch $@
 
 .venv/.tested: .venv/.installed

@@ -9,16 +9,19 @@ from simonides.tasks.associations import (
     zipf_weights,
 )
 from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
+from simonides.tasks.word_counts import language_words, text_words
 
 __all__ = [
     "PACKAGED",
     "FactTable",
     "identity",
     "injective",
+    "language_words",
     "many_to_one",
     "packaged",
     "permutation",
     "random_function",
     "read_csv",
+    "text_words",
     "zipf_weights",
 ]

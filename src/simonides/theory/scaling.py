@@ -185,6 +185,7 @@ def _wrong(weights: Vector, targets: Targets, energies: Float[np.ndarray, " M"],
     # rows: inputs; then lengths and nodes of the target's own noise
     mine = weights[:, None, None] * lengths[:, None] + own_noise[:, None, None] * nodes
     right = np.ones_like(mine)
+    union = np.zeros((len(weights), _LENGTHS))
     for y in range(answers):
         third = np.maximum(others - energies[y], 0)
         spread = np.sqrt((energies[y] + third / d) / d)
@@ -192,7 +193,12 @@ def _wrong(weights: Vector, targets: Targets, energies: Float[np.ndarray, " M"],
             ahead = np.where(spread[:, None, None] > 0, mine / spread[:, None, None], np.sign(mine) * np.inf)
         beaten = np.where(np.isnan(ahead), 0.0, ndtr(ahead))
         right *= np.where((targets == y)[:, None, None], 1.0, beaten)
-    return 1 - (right.mean(1) @ node_weights)
+        apart = np.sqrt(own_noise**2 + spread**2)[:, None]
+        behind = -np.divide(weights[:, None] * lengths, apart, out=np.full_like(union, np.inf), where=apart > 0)
+        union += np.where((targets == y)[:, None], 0.0, ndtr(behind))
+    wrong = 1 - right @ node_weights
+    # where it is small the union bound is exact, and the quadrature no longer
+    return np.where(union < 1e-3, union, wrong).mean(1)
 
 
 def _count_threshold(probabilities: Vector, samples: int, keep: int) -> tuple[float, Vector]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from simonides.lab import Claim, Grid, Overlay, Runs, Threshold, Within, cells
 from simonides.memories import LinearMemory, outer_products, quantised
-from simonides.papers.memories._draws import embeddings, repeats
+from simonides.papers._draws import embeddings, repeats
 from simonides.probes import accuracy
 from simonides.tasks import permutation
 from simonides.theory.bounds import bits_per_parameter, permutation_fano_bits

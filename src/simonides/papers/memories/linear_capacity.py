@@ -7,7 +7,7 @@ from torch import Tensor
 
 from simonides.lab import CapacityPlot, Claim, Crossing, Exponent, Grid, Overlay, Runs, Within, cells
 from simonides.memories import LinearMemory
-from simonides.papers.memories._draws import embeddings, repeats
+from simonides.papers._draws import embeddings, repeats
 from simonides.probes import accuracy
 from simonides.tasks import identity
 from simonides.theory.recall import linear_recall

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from simonides.lab import CapacityPlot, Claim, Crossing, Exponent, Grid, Ordered, Overlay, Runs, Within, cells
 from simonides.memories import LowRankMemory, outer_products
-from simonides.papers.memories._draws import embeddings, repeats
+from simonides.papers._draws import embeddings, repeats
 from simonides.probes import accuracy
 from simonides.tasks import identity
 from simonides.theory.recall import low_rank_recall

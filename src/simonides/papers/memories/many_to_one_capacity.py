@@ -7,7 +7,7 @@ from torch import Tensor
 
 from simonides.lab import CapacityPlot, Claim, Crossing, Exponent, Grid, Overlay, Runs, Within, cells
 from simonides.memories import LowRankMemory, class_sums
-from simonides.papers.memories._draws import embeddings, repeats
+from simonides.papers._draws import embeddings, repeats
 from simonides.probes import accuracy
 from simonides.tasks import many_to_one
 from simonides.theory.recall import linear_recall

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from simonides.lab import Claim, Overlay, Runs, Within, product
-from simonides.papers.memories._draws import embeddings
+from simonides.papers._draws import embeddings
 from simonides.theory import orthogonality
 
 COUNT = 256

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from simonides.lab import Claim, Exponent, Overlay, Runs, Within, product
-from simonides.papers.memories._draws import embeddings, repeats
+from simonides.papers._draws import embeddings, repeats
 from simonides.theory.scores import read_out_variance
 
 

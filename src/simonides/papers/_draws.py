@@ -1,4 +1,4 @@
-"""What the claims of this paper draw: embeddings for several independent memories in each run."""
+"""What claims draw: embeddings for several independent memories in each run."""
 
 from jaxtyping import Float
 from torch import Tensor

@@ -1,0 +1,48 @@
+"""The setting of the scaling claims: Zipf data, x mod M as the answer, several schemes of one memory at once."""
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from simonides.lab import Runs
+from simonides.memories import embeddings, storage_weights
+from simonides.probes import population_errors
+from simonides.tasks import many_to_one
+from simonides.theory import scaling
+
+ANSWERS = 5
+Scheme = Callable[[Float[Tensor, " N"]], Float[Tensor, " N"]]
+
+
+def errors(
+    runs: Runs, d: int, probabilities: Float[Tensor, " N"], weights: Float[Tensor, "schemes N"], draws: int
+) -> Float[Tensor, "runs schemes"]:
+    """Population errors of the schemes, each run a mean over fresh embeddings e ~ N(0, I/d), u on the sphere."""
+    p, q = probabilities.float().to(runs.device), weights.float().to(runs.device)
+    targets = many_to_one(len(p), ANSWERS).to(runs.device)
+    found = []
+    for generator in runs.generators:
+        total = torch.zeros(len(q), device=runs.device)
+        for _ in range(draws):
+            inputs = embeddings.gaussian(len(p), d, generator).to(runs.device)
+            outputs = embeddings.sphere(ANSWERS, d, generator).to(runs.device)
+            total += population_errors(inputs, outputs, targets, q, p)
+        found.append(total / draws)
+    return torch.stack(found)
+
+
+def zipf(inputs: int, alpha: float) -> Float[Tensor, " N"]:
+    """p(x) in float64."""
+    return torch.from_numpy(scaling.zipf(inputs, alpha))
+
+
+@cache
+def expected_error(d: int, inputs: int, alpha: float, rho: float, keep: int | None = None) -> float:
+    """The finite-size theory of `simonides.theory.scaling` for a scheme p^rho of the `keep` most frequent."""
+    p = zipf(inputs, alpha)
+    weights = storage_weights(p, rho, keep).numpy()
+    return scaling.weighted_error(p.numpy(), weights, np.arange(inputs) % ANSWERS, d)
