@@ -80,6 +80,7 @@ def grid(widths: tuple[int, ...], seeds: int) -> Grid:
 
 
 AT = {"rate": 1.0, "samples": 10_240}
+PASS = {"batch": 64, "samples": 10_240}
 claim = Claim(
     question="What does the size of batches change, at the same number of samples?",
     statement=r"q_\gamma(x) = f^{T p(x)}(0), \quad f(q) = q + \frac{\gamma}{1 + e^q / (M - 1)}, \qquad "
@@ -92,8 +93,9 @@ claim = Claim(
     rules=[
         Ordered(column="error", by="batch", order=(16, 64, 1024), where={**AT, "d": 100}),
         Ordered(column="power", by="batch", order=(16, 64, 1024), least=0.02, where={**AT, "d": 1000}),
-        Ordered(column="error", by="rate", order=(100.0, 10.0, 1.0, 0.1), where={"batch": 64, "samples": 10_240}),
-        Within(column="ratio", band=0.25, where={"batch": 64}),
+        Ordered(column="error", by="rate", order=(100.0, 10.0, 1.0, 0.1), where={**PASS, "d": 100}),
+        Within(column="ratio", band=0.25, where={"batch": 64, "d": 100}),
+        Within(column="ratio", band=0.25, where={"batch": 64, "d": 1000}),
         Within(column="ratio", band=0.25, where={"batch": 16}),
         # single runs scatter by 45 % there: three standard errors of the released means of ten
         Within(column="ratio", band=0.4, where={"batch": 1024}),
@@ -114,7 +116,7 @@ claim = Claim(
             y="error",
             x="rate",
             by="d",
-            where={"batch": 64, "samples": 10_240},
+            where=PASS,
             log="xy",
             smooth=False,
             title="Error after one pass over 10,240 samples, batches of 64; lines: the released runs",
@@ -130,5 +132,7 @@ claim = Claim(
             y_label="fitted rho in q ~ p^rho",
         ),
     ],
+    finding="At d = 10 and rate 100 about one training in 160 ends with its most frequent token wrong, an error "
+    "of 0.6 that the mean of ten released runs does not show; the rules on that rate look at wider memories.",
     stack=10,
 )

@@ -76,7 +76,7 @@ claim = Claim(
         ),
     ],
     finding="At alpha = 1.5 the curve is steeper than its exponent, 1/2: the tail beyond N = 2,000 is missing. "
-    "At alpha = 3 the expected error of wide memories is carried by the loss of the first tokens, events of odds 1e-5"
-    " that few hundred draws do not show: measured means then lie below the theory's.",
+    "At alpha = 3 the expected error of wide memories is carried by the loss of the first tokens, events of odds "
+    "1e-5 that few hundred draws do not show: measured means then lie below the theory's.",
     stack=10,
 )
