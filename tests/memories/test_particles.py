@@ -58,3 +58,35 @@ def test_sizes_must_agree():
     inputs, outputs, targets, p, _ = setting()
     with pytest.raises(SimonidesError, match="7 inputs, 7 targets and 6 probabilities"):
         Particles.of(inputs, outputs, targets, p[:6])
+
+
+def test_a_published_loss_spike():
+    """Two tokens at cosine 0.95, p = 3/4: Cabannes, Simsek & Bietti (2024), figure 2; independent values."""
+    inputs = torch.tensor([[[1.0, 0.0], [0.95, (1 - 0.95**2) ** 0.5]]], dtype=torch.float64)
+    particles = Particles.of(inputs, torch.eye(2)[None], torch.arange(2), torch.tensor([0.75, 0.25]).double())
+    large = particles.descend(34, 10.0)
+    expected = [0.693, 1.163, 0.498, 0.753, 0.644, 1.349, 0.290, 0.334, 0.559]
+    assert large.loss[0, :9].tolist() == pytest.approx(expected, abs=6e-4)
+    assert float(large.error[0, -1]) == 0
+    small = particles.descend(60, 1.0)
+    assert float(small.loss[0, 34]) == pytest.approx(0.372, abs=6e-4)
+    assert (small.loss.diff() < 0).all()
+    assert int((small.error[0, 1:] == 0).nonzero()[0]) + 1 == 52
+
+
+@pytest.mark.parametrize(
+    ("rate", "losses"),
+    [
+        (3.0, [1.125, 0.819, 0.731, 0.653, 0.597]),
+        (10.0, [1.525, 0.687, 0.694, 0.640, 0.535]),
+        (20.0, [2.754, 1.615, 1.362, 0.910, 0.933]),
+    ],
+)
+def test_five_published_particles(rate, losses):
+    """Figure 6 of the same in three dimensions, seed 43: embeddings drawn as there, inputs first."""
+    generator = torch.Generator().manual_seed(43)
+    e, u = (torch.randn(5, 3, dtype=torch.float64, generator=generator) for _ in range(2))
+    e, u = (rows / rows.norm(dim=1, keepdim=True) for rows in (e, u))
+    particles = Particles.of(e[None], u[None], torch.arange(5), zipf_weights(5, 1.0))
+    found = particles.descend(99, rate, record=[1, 5, 10, 29, 99])
+    assert found.loss[0].tolist() == pytest.approx(losses, abs=2e-3)

@@ -40,7 +40,7 @@ def competition_time(cosine: float, frequent: float) -> float:
     Unit inputs at cosine c > 0 compete: after a fast balance p_1 s(-m_1) = p_2 s(-m_2), with s the logistic
     function, v = m_1 + m_2 drifts until m_2 = 0; t is the integral of dv / (4 (1 - c) p_1 s(-m_1(v))) from 0 to
     log(2 p_1/p_2 - 1).
-    Derived in the limit c -> 1; at c = 0.9 the flow takes 0.5 % longer, and in all t ~ 1/(1 - c).
+    Derived for c -> 1, where t ~ 1/(1 - c): within 0.5 % of the flow at c = 0.8 .. 0.99, 70 % long at c = 0.5.
 
     Arguments:
         cosine: c, in [0, 1).

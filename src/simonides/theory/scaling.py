@@ -78,7 +78,7 @@ def threshold_rank(d: int, alpha: float, rho: float = 0.0) -> int:
     return max(1, int((d / math.log(d)) ** (1 / (2 * alpha * rho + 1))))
 
 
-def upper_bound(probabilities: Vector, weights: Vector, targets: Targets, d: int) -> float:
+def upper_bound(probabilities: Vector, weights: Float[np.ndarray, " _"], targets: Targets, d: int) -> float:
     """Theorem 1's bound from above on the mean error of a memory that knows its data.
 
     inf_g { 2 d^-g + p{x : d q(x)^2 <= 16 c_g (Q_inf + 8 c_g |q|^2/d)} } with c_g = log M + g log d and
@@ -94,7 +94,7 @@ def upper_bound(probabilities: Vector, weights: Vector, targets: Targets, d: int
     return float(min(1.0, (2 * d**-g + mass[below]).min()))
 
 
-def lower_bound(probabilities: Vector, weights: Vector, targets: Targets, d: int) -> float:
+def lower_bound(probabilities: Vector, weights: Float[np.ndarray, " _"], targets: Targets, d: int) -> float:
     """Theorem 1's bound from below: p{x : 3 (d + 1) q(x)^2 <= Q_inf} / 20.
 
     With q = 1 it says something only where 3 (d + 1) <= max_y |f^-1(y)|: where the memory overflows.
@@ -103,7 +103,7 @@ def lower_bound(probabilities: Vector, weights: Vector, targets: Targets, d: int
     return float(probabilities[3 * (d + 1) * weights**2 <= worst].sum()) / 20
 
 
-def weighted_error(probabilities: Vector, weights: Vector, targets: Targets, d: int) -> float:
+def weighted_error(probabilities: Vector, weights: Float[np.ndarray, " _"], targets: Targets, d: int) -> float:
     """The mean error at finite N, M and d of a memory of weights q; see the module's derivation.
 
     Checked against simulation for d = 10 .. 1000 and M = 5: within 0.01.
@@ -165,7 +165,7 @@ def fitted_power(probabilities: Vector, weights: Vector) -> float:
     return float(np.polyfit(x, y, 1)[0])
 
 
-def _class_energies(weights: Vector, targets: Targets) -> Float[np.ndarray, " M"]:
+def _class_energies(weights: Float[np.ndarray, " _"], targets: Targets) -> Float[np.ndarray, " M"]:
     if weights.shape != targets.shape:
         raise SimonidesError(f"{len(weights)} weights for {len(targets)} targets; give one for every input.")
     return np.bincount(targets, weights**2, int(targets.max()) + 1)

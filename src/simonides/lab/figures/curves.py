@@ -55,8 +55,9 @@ class Curves:
             else:
                 errors = np.abs(np.stack([mean - low, high - mean]))
                 axes.errorbar(x, mean, errors, fmt=marker, ms=4, lw=1.2, capsize=2, color=colour, label=label)
-            if f"predicted {column}" in chosen.columns:
-                x, expected, _, _ = summary(chosen, along, f"predicted {column}")
+            expected_name = f"predicted {column}"
+            if expected_name in chosen.columns and chosen[expected_name].is_finite().any():
+                x, expected, _, _ = summary(chosen, along, expected_name)
                 axes.plot(x, expected, "--" if len(x) > _MANY else "-", lw=1.2, color=colour, alpha=0.8)
                 predicted = True
             elif len(x) <= _MANY:  # only to lead the eye

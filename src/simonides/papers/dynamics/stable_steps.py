@@ -74,7 +74,7 @@ claim = Claim(
             y_label="after 300 steps",
         ),
     ],
-    finding="Among separable tokens large steps converge in spite of rises; with fewer dimensions than tokens they "
-    "go on oscillating.",
+    finding="Among separable tokens large steps converge in spite of rises; with fewer dimensions than tokens "
+    "they go on oscillating.",
     stack=10,
 )

@@ -20,15 +20,15 @@ from simonides.tasks import zipf_weights
 
 STEPS, DRAWS = 64, 24
 METHODS: dict[str, tuple[Callable[..., Optimizer], tuple[float, ...]]] = {
-    "gradient descent": (lambda w, rate: SGD([w], rate), (100.0, 1000.0, 10_000.0)),
+    "gradient descent": (lambda w, rate: SGD([w], rate), (100.0, 1000.0, 10_000.0, 100_000.0)),
     "sign descent": (lambda w, rate: SignDescent([w], rate), (0.1, 1.0, 10.0)),
-    "Adam": (lambda w, rate: Adam([w], rate), (0.1, 1.0, 10.0)),
+    "Adam": (lambda w, rate: Adam([w], rate), (0.1, 1.0, 10.0, 100.0)),
     "Muon": (lambda w, rate: Muon([w], lr=rate, weight_decay=0.0), (1.0, 10.0, 100.0)),
 }
 
 
 def measure(runs: Runs, *, method: str, alpha: float, d: int) -> dict[str, Tensor]:
-    """Facts recalled after one step (mean of 24 draws), and the most after 64 over three rates."""
+    """Facts recalled after one step (mean of 24 draws), and the most after 64 over rates a decade apart."""
     make, rates = METHODS[method]
     first, last = [], []
     for generator in runs.generators:
@@ -114,6 +114,9 @@ claim = Claim(
             x_label="width d",
             y_label="facts",
         )
-        for column, name in (("after_one", "one step"), ("after_many", "64 steps at the best of three rates"))
+        for column, name in (("after_one", "one step"), ("after_many", "64 steps at the best rate"))
     ],
+    finding="One step of gradient descent, and of sign descent and Adam, whose first steps are the same, recovers a "
+    "handful of facts, with an exponent above 1/(2 alpha) at these sizes; Muon's step recovers ten times as "
+    "many at d = 96. After 64 steps at their best rates all four recover numbers of one order.",
 )

@@ -1,0 +1,57 @@
+"""Curves and heat maps of a table: they draw, and refuse what is not there."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from simonides.errors import SimonidesError
+from simonides.lab import Curves, HeatMap
+from simonides.lab.figures import render
+
+
+def table():
+    rows = [
+        {"cell d": d, "cell t": t, "seed": seed, "row": 0, "error": 1 / d + 1 / t + 0.01 * seed, "loss": 2.0 / d}
+        for d in (2, 4, 8)
+        for t in (10, 100)
+        for seed in range(5)
+    ]
+    return pl.DataFrame(rows).with_columns(pl.col("error").alias("predicted error"))
+
+
+MAP = {"z": "error", "x": "d", "y": "t", "levels": [0.2, 0.4], "title": "map", "z_label": "error"}
+LABELS = {"x_label": "d", "y_label": "t"}
+
+
+def test_a_heat_map_shows_measurement_and_prediction():
+    pictures = render(HeatMap(**MAP, **LABELS), table(), {})
+    assert set(pictures) == {"svg", "png", "pdf"}
+    assert b"prediction" in pictures["svg"]
+    assert b"measured" in pictures["svg"]
+
+
+def test_a_heat_map_needs_the_whole_rectangle():
+    with pytest.raises(SimonidesError, match="every pair"):
+        render(HeatMap(**MAP, **LABELS), table().filter((pl.col("cell d") != 4) | (pl.col("cell t") != 10)), {})
+
+
+def test_curves_of_several_columns():
+    curves = Curves(ys={"the error": "error", "the loss": "loss"}, x="d", where={"t": 10}, title="c", **LABELS)
+    svg = render(curves, table(), {})["svg"]
+    assert b"the error" in svg
+    assert b"the loss" in svg
+    with pytest.raises(SimonidesError, match="did you mean 'loss'"):
+        render(Curves(ys={"a": "los"}, x="d", title="c", **LABELS), table(), {})
+
+
+def test_curves_along_a_measured_column():
+    steps = np.arange(40)
+    rows = pl.DataFrame(
+        [
+            {"cell d": 2, "seed": seed, "row": int(s), "step": float(s), "error": 1 / (1 + s) + 0.01 * seed}
+            for seed in range(5)
+            for s in steps
+        ]
+    )
+    svg = render(Curves(ys={"the error": "error"}, x="step", title="c", log="", **LABELS), rows, {})["svg"]
+    assert b"the error" in svg
