@@ -77,7 +77,7 @@ claim = Claim(
             y_label="step size × steps",
         ),
     ],
-    finding="The flow's time is derived for c -> 1: it is exact to 0.5 % from c = 0.8 on and 70 % long at c = 0.5. "
-    "Steps of size 10 need two to seven steps where those of size 2 need up to 130, through up to 45 rises of"
-    " the loss.",
+    finding="The flow's time is derived for c -> 1: it is exact to 0.5 % from c = 0.8 on and 70 % long at c ="
+    " 0.5. Steps of size 10 need two to seven steps where those of size 2 need up to 130, through up "
+    "to 45 rises of the loss.",
 )

@@ -79,7 +79,7 @@ claim = Claim(
             },
             x="d",
             where=where,
-            log="xy",
+            log="x" if where is MUP else "xy",
             title=f"One step, eight facts: {where['parameterisation']} parameterisation",
             x_label="width d",
             y_label="in units of |u|",

@@ -8,7 +8,7 @@ positions met some answers more often.
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Curves, Equal, Exponent, Grid, Overlay, Runs, Within, product
+from simonides.lab import Claim, Equal, Exponent, Grid, Overlay, Runs, Within, product
 from simonides.memories import LinearMemory, embeddings
 from simonides.probes import accuracy
 from simonides.tasks import identity
@@ -81,14 +81,6 @@ claim = Claim(
             title="What a step writes about positions, which say nothing of the answer",
             x_label="samples B in the step",
             y_label="score of a position (signal: 1)",
-        ),
-        Curves(
-            ys={"asked without position": "clean", "asked with a position": "noisy"},
-            x="samples",
-            where={"kind": "sphere"},
-            title="Recall of 16 answers after one step, d = 256",
-            x_label="samples B in the step",
-            y_label="recall",
         ),
     ],
 )

@@ -62,6 +62,7 @@ claim = Claim(
         Curves(
             ys={"measured": "error", "bound from below": "lower", "bound from above": "upper"},
             x="d",
+            log="xy",
             where={"scheme": scheme},
             title=f"Theorem 1, weights: {scheme}; N = 100, M = 5, alpha = 2",
             x_label="width d",
