@@ -12,7 +12,11 @@ from simonides.lab.verdict import gather, judge
 FILES = {file.id: file for file in scan()}
 
 
-@pytest.fixture(scope="module", params=FILES)
+# one worker measures a claim for all of its tests
+CLAIMS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FILES]
+
+
+@pytest.fixture(scope="module", params=CLAIMS)
 def measured(request, tmp_path_factory):
     plan = Plan(FILES[request.param], "smoke")
     store = Store(tmp_path_factory.mktemp("claims") / "store")

@@ -86,7 +86,7 @@ claim = Claim(
     source="Own; the question of Kim, Nichani, Wu, Bietti & Lee (2026)",
     references=["kim2026sharp", "jordan2024muon"],
     scales={
-        "smoke": grid([16, 48], 5),
+        "smoke": grid([12, 32], 5),
         "desk": grid([16, 24, 32, 48, 64, 96], 5),
         "paper": grid([32, 64, 128, 256], 10),
     },
