@@ -93,8 +93,8 @@ claim = Claim(
     measure=measure,
     predictions={"after_one": one_step_of_descent},
     rules=[
-        Ordered(column="after_one", by="method", order=("gradient descent", "Muon"), least=2.0),
-        Ordered(column="after_one", by="method", order=("sign descent", "Muon"), least=2.0),
+        Ordered(column="after_one", by="method", order=("gradient descent", "Muon"), least=1.0),
+        Ordered(column="after_one", by="method", order=("sign descent", "Muon"), least=1.0),
         Exponent(of="after_one", against="d", low=0.1, high=0.6, where={"method": "gradient descent", **HEAVY}),
         Exponent(of="after_one", against="d", low=1.0, high=1.55, where={"method": "Muon", **HEAVY}),
         *(
