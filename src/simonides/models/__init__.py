@@ -1,0 +1,5 @@
+"""What is built of memories: the transformer, toy or not, with every weight named by its role."""
+
+from simonides.models.transformer import Trace, Transformer, TransformerConfig
+
+__all__ = ["Trace", "Transformer", "TransformerConfig"]
