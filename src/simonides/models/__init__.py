@@ -1,5 +1,6 @@
 """What is built of memories: the transformer, toy or not, with every weight named by its role."""
 
+from simonides.models.closed_form import write_induction_head
 from simonides.models.transformer import Trace, Transformer, TransformerConfig
 
-__all__ = ["Trace", "Transformer", "TransformerConfig"]
+__all__ = ["Trace", "Transformer", "TransformerConfig", "write_induction_head"]

@@ -41,7 +41,8 @@ class TransformerConfig:
         divide_scores: whether scores are divided by sqrt(h).
         merged_queries: whether W_Q is the identity and W_K the merged key-query matrix; for one head of h = d.
         tied: whether W_U is W_E.
-        embedding_scale: entries of W_E, W_U and positions are N(0, scale^2/d).
+        embedding_scale: entries of W_E and positions are N(0, scale^2/d).
+        unembedding_scale: those of W_U; by default as the embeddings'.
         weight_scale: entries of all other matrices are N(0, scale^2/fan-in).
         frozen: roles that are not trained, such as ("W_E", "W_U", "positions", "layers.0.W_V"); * stands for
             anything.
@@ -64,6 +65,7 @@ class TransformerConfig:
     merged_queries: bool = False
     tied: bool = False
     embedding_scale: float = 1.0
+    unembedding_scale: float | None = None
     weight_scale: float = 1.0
     frozen: tuple[str, ...] = ()
 
@@ -188,17 +190,18 @@ class Transformer(nn.Module):
     def __init__(self, config: TransformerConfig, generator: torch.Generator) -> None:
         super().__init__()
         self.config = config
-        scale = config.embedding_scale / config.d**0.5
+        scale = config.embedding_scale
+        of_outputs = scale if config.unembedding_scale is None else config.unembedding_scale
 
-        def draw(rows: int) -> nn.Parameter:
-            return nn.Parameter(scale * torch.randn(rows, config.d, generator=generator))
+        def draw(rows: int, scale: float) -> nn.Parameter:
+            return nn.Parameter(scale / config.d**0.5 * torch.randn(rows, config.d, generator=generator))
 
-        self.W_E = draw(config.vocabulary)
-        self.W_U = self.W_E if config.tied else draw(config.vocabulary)
+        self.W_E = draw(config.vocabulary, scale)
+        self.W_U = self.W_E if config.tied else draw(config.vocabulary, of_outputs)
         if config.positions == "learned":
-            self.positions = draw(config.length)
+            self.positions = draw(config.length, scale)
         if config.positions == "sinusoidal":
-            self.register_buffer("positions", scale * sinusoids(config.length, config.d))
+            self.register_buffer("positions", scale * (2 / config.d) ** 0.5 * sinusoids(config.length, config.d))
         self.layers = nn.ModuleList(Layer(config, kind, generator) for kind in config.feed_forwards)
         if config.norm == "pre":
             self.final_norm = nn.LayerNorm(config.d, bias=False)

@@ -1,0 +1,167 @@
+"""Three gradient steps make an induction head: one each on W_OV2, W_KQ2 and W_KQ1, from zero.
+
+Bietti et al. (2023), section 6 (theorem 3), in a runnable form. A sequence holds a trigger q twice, at the last
+place and at one before, each other token uniform; the loss is on what follows the last: the token y that came
+after the first. Attention is read through tables: P = p W_KQ1 p^T over positions, M = (W_OV1 e) W_KQ2 e^T and
+V = W_U W_OV2 e over tokens. Letters: `B` sequences, `T` positions, `N` tokens.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from simonides.errors import SimonidesError, check_at_least
+
+# sequences whose T x T attention is held at once where it differs between them
+_CHUNK = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directions:
+    """The fixed directions of the stream, rows in R^d.
+
+    Arguments:
+        tokens: e_k.
+        positions: p_t.
+        remapped: W_OV1 e_k, what layer 1 leaves of a token.
+        remapped_positions: W_OV1 p_t.
+        outputs: rows of W_U.
+    """
+
+    tokens: Float[Tensor, "N d"]
+    positions: Float[Tensor, "T d"]
+    remapped: Float[Tensor, "N d"]
+    remapped_positions: Float[Tensor, "T d"]
+    outputs: Float[Tensor, "N d"]
+
+
+def one_hot_directions(tokens: int, length: int) -> Directions:
+    """All orthonormal, in d = 2 N + 2 T: tokens, positions, and both remapped; outputs are the tokens."""
+    check_at_least("tokens", tokens, 2)
+    check_at_least("length", length, 3)
+    eye = torch.eye(2 * (tokens + length), dtype=torch.float64)
+    e, p, remapped, remapped_p = eye.split([tokens, length, tokens, length])
+    return Directions(tokens=e, positions=p, remapped=remapped, remapped_positions=remapped_p, outputs=e)
+
+
+def random_directions(tokens: int, length: int, d: int, generator: torch.Generator) -> Directions:
+    """Entries N(0, 1/d), and a random W_OV1 of such entries that remaps."""
+    e, u, p, w = (
+        torch.randn(rows, d, generator=generator, dtype=torch.float64) / d**0.5
+        for rows in (tokens, tokens, length, d)
+    )
+    return Directions(tokens=e, positions=p, remapped=e @ w.mT, remapped_positions=p @ w.mT, outputs=u)
+
+
+def draw_sequences(
+    tokens: int, length: int, batch: int, generator: torch.Generator, first: int = 0
+) -> tuple[Int[Tensor, "B T"], Int[Tensor, " B"]]:
+    """Sequences and the token y to be said: q at a place t_0 in first .. T - 3 and at the end, y after t_0.
+
+    q is uniform, y uniform among the others, and so is every other token.
+    """
+    q = torch.randint(tokens, (batch,), generator=generator)
+    # uniform among the tokens other than q
+    z = torch.randint(tokens - 1, (batch, length), generator=generator)
+    z += z >= q[:, None]
+    rows = torch.arange(batch)
+    at = torch.randint(first, length - 2, (batch,), generator=generator)
+    z[rows, at] = q
+    z[:, -1] = q
+    return z, z[rows, at + 1]
+
+
+@dataclass(kw_only=True)
+class ThreeSteps:
+    """The three matrices, and the model they make.
+
+    Arguments:
+        directions: the stream's fixed directions.
+        restricted: whether layer 1 scores positions alone, layer-2 keys are the output of layer 1 alone, queries
+            and values the tokens alone. Without it each matrix is trained on the whole stream.
+        W_KQ1, W_KQ2, W_OV2: the matrices, key by query; zero at first.
+    """
+
+    directions: Directions
+    restricted: bool
+    W_KQ1: Float[Tensor, "d d"]
+    W_KQ2: Float[Tensor, "d d"]
+    W_OV2: Float[Tensor, "d d"]
+
+    @classmethod
+    def start(cls, directions: Directions, restricted: bool = True) -> "ThreeSteps":
+        """All three zero."""
+        d = directions.tokens.shape[1]
+        zero = [directions.tokens.new_zeros(d, d) for _ in range(3)]
+        return cls(directions=directions, restricted=restricted, W_KQ1=zero[0], W_KQ2=zero[1], W_OV2=zero[2])
+
+    def logits(self, sequences: Int[Tensor, "B T"]) -> Float[Tensor, "B N"]:
+        """After the last position."""
+        return self._restricted(sequences) if self.restricted else self._whole(sequences)
+
+    def step(self, name: str, rate: float, sequences: Int[Tensor, "B T"], targets: Int[Tensor, " B"]) -> None:
+        """One gradient step on one of the matrices; the others stay."""
+        if name not in ("W_OV2", "W_KQ2", "W_KQ1"):
+            raise SimonidesError(f"no matrix {name!r}; give W_OV2, W_KQ2 or W_KQ1.")
+        weight = getattr(self, name).detach().clone().requires_grad_()
+        setattr(self, name, weight)
+        size = len(sequences) if self.restricted else _CHUNK
+        for rows in torch.arange(len(sequences)).split(size):
+            logits = self.logits(sequences[rows])
+            loss = torch.nn.functional.cross_entropy(logits, targets[rows], reduction="sum")
+            (loss / len(sequences)).backward()
+        setattr(self, name, (weight - rate * weight.grad).detach())
+
+    def train(self, rates: tuple[float, float, float], draw: Callable[[], tuple[Tensor, Tensor]]) -> None:
+        """The three steps, each on fresh sequences."""
+        for name, rate in zip(("W_OV2", "W_KQ2", "W_KQ1"), rates, strict=True):
+            self.step(name, rate, *draw())
+
+    def saturate(self, factor: float = 1e6) -> None:
+        """Scale both key-query matrices, so that attention goes to the largest scores alone."""
+        for name in ("W_KQ1", "W_KQ2"):
+            weight = getattr(self, name)
+            largest = weight.abs().max()
+            setattr(self, name, weight * factor / largest if largest > 0 else weight)
+
+    def recalls(self) -> tuple[float, float, float]:
+        """R(W_OV2), R(W_KQ2), R(W_KQ1): tokens to themselves, to their remapped selves, positions to the last."""
+        at = self.directions
+        tables = (
+            at.outputs @ self.W_OV2 @ at.tokens.mT,
+            at.remapped @ self.W_KQ2 @ at.tokens.mT,
+            (at.positions @ self.W_KQ1 @ at.positions.mT)[:, 1:],
+        )
+        return tuple(  # type: ignore[return-value]
+            float((table.argmax(0) == torch.arange(table.shape[1])).double().mean()) for table in tables
+        )
+
+    def _restricted(self, z: Tensor) -> Tensor:
+        at = self.directions
+        length = z.shape[1]
+        # softmax over the keys s <= t of each query t
+        scores = (at.positions @ self.W_KQ1 @ at.positions.mT).mT[:length, :length]
+        first = torch.softmax(scores.masked_fill(_future(length), -torch.inf), -1)
+        meets = at.remapped @ self.W_KQ2 @ at.tokens.mT
+        found = meets[z, z[:, -1:]]  # what the token at each place is as a key, for the last token as query
+        second = torch.softmax(found @ first.mT, -1)
+        says = (at.outputs @ self.W_OV2 @ at.tokens.mT).mT
+        return torch.einsum("bt,btn->bn", second, says[z])
+
+    def _whole(self, z: Tensor) -> Tensor:
+        at = self.directions
+        length = z.shape[1]
+        stream = at.tokens[z] + at.positions[:length]
+        scores = (stream @ self.W_KQ1.mT) @ stream.mT
+        first = torch.softmax(scores.masked_fill(_future(length), -torch.inf), -1)
+        after = stream + first @ (at.remapped[z] + at.remapped_positions[:length])
+        asks = after[:, -1] @ self.W_KQ2.mT
+        second = torch.softmax(torch.einsum("bd,btd->bt", asks, after), -1)
+        return torch.einsum("bt,btd->bd", second, after) @ self.W_OV2.mT @ at.outputs.mT
+
+
+def _future(length: int) -> Tensor:
+    return torch.ones(length, length, dtype=torch.bool).triu(1)
