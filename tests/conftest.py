@@ -1,3 +1,5 @@
+import re
+
 import jaxtyping
 import pytest
 import torch
@@ -5,6 +7,20 @@ from hypothesis import settings
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One worker does all tests of a claim, which is measured once for them, and all of a cluster."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduler(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            if claim := re.search(r"test_claims\.py::.*\[(.*)\]", nodeid):
+                return claim.group(1)
+            return nodeid.split("::")[0] if "engines" in nodeid else nodeid
+
+    return Scheduler(config, log)
 
 
 @pytest.fixture

@@ -12,11 +12,7 @@ from simonides.lab.verdict import gather, judge
 FILES = {file.id: file for file in scan()}
 
 
-# one worker measures a claim for all of its tests
-CLAIMS = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in FILES]
-
-
-@pytest.fixture(scope="module", params=CLAIMS)
+@pytest.fixture(scope="module", params=FILES)
 def measured(request, tmp_path_factory):
     plan = Plan(FILES[request.param], "smoke")
     store = Store(tmp_path_factory.mktemp("claims") / "store")
@@ -27,10 +23,16 @@ def measured(request, tmp_path_factory):
     return plan, store
 
 
+# claims that are not borne out, each with its reason in the claim's finding
+REFUTED = {"induction/learning-order"}
+
+
 def test_holds(measured):
     plan, store = measured
     verdict = judge(plan, gather(plan, store))
-    assert verdict.verdict == "holds", verdict.checks
+    refuted = plan.file.id in REFUTED
+    assert verdict.verdict == ("fails" if refuted else "holds"), verdict.checks
+    assert plan.claim.finding or not refuted
 
 
 def test_at_least_five_seeds_and_three_scales(measured):
@@ -86,4 +88,4 @@ def test_its_page_is_written(measured, tmp_path):
     assert page.count("<figure>") == len(plan.claim.figures)
     formula = page[page.index("<math") : page.index("</math>")]
     assert "\\" not in formula, "a LaTeX command that was not understood"
-    assert "holds" in index.read_text()
+    assert ("fails" if plan.file.id in REFUTED else "holds") in index.read_text()

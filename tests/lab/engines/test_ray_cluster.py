@@ -15,7 +15,6 @@ from claim_files import MEASURE, table, write_claim
 pytest.importorskip("ray", reason="needs the extra ray")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("ray"),  # one cluster
     # ray leaves sockets and processes to its own shutdown
     pytest.mark.filterwarnings("ignore"),
 ]

@@ -1,5 +1,6 @@
 """What all figures share: colours, cells chosen and grouped, means with intervals, labels of axes."""
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,9 @@ def summary(table: pl.DataFrame, x: str, y: str) -> tuple[np.ndarray, ...]:
     keys += [] if x in keys else [x]
     wide = table.select([*keys, "seed", pl.col(y).cast(pl.Float64)]).pivot("seed", index=keys, values=y).sort(x)
     means = resampled_means(wide.drop(keys).fill_null(np.nan).to_numpy())
-    low, high = np.nanquantile(means[1:], [0.025, 0.975], axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a cell without any value has no interval
+        low, high = np.nanquantile(means[1:], [0.025, 0.975], axis=0)
     return wide[x].to_numpy(), means[0], low, high
 
 

@@ -36,6 +36,8 @@ class Setting:
         whole: whether the loss is on all tokens, or on those with c >= 2 alone.
         feed_forward: of the second layer, "none" or "linear".
         frozen: what is not trained.
+        layers: one or two.
+        accuracy_alone: whether to leave the recalls out, which one layer does not have.
         frozen_until: parameters that are not trained before some step.
     """
 
@@ -47,6 +49,8 @@ class Setting:
     whole: bool = False
     feed_forward: str = "none"
     frozen: tuple[str, ...] = FROZEN
+    layers: int = 2
+    accuracy_alone: bool = False
     frozen_until: dict[str, int] = field(default_factory=dict)
 
 
@@ -61,7 +65,8 @@ def make(setting: Setting, generator: torch.Generator) -> Transformer:
         vocabulary=len(setting.task.bigrams),
         length=setting.task.length,
         d=setting.d,
-        feed_forward=("none", setting.feed_forward),
+        layers=setting.layers,
+        feed_forward=("none",) * (setting.layers - 1) + (setting.feed_forward,),
         merged_queries=True,
         embedding_scale=setting.d**0.5,
         unembedding_scale=3**-0.5,
@@ -79,10 +84,11 @@ def train(setting: Setting, generator: torch.Generator) -> tuple[Transformer, Hi
     probes: dict[str, Callable[[Transformer], float]] = {
         "accuracy": lambda m: score(m, tested).accuracy,
         "global_loss": lambda m: score(m, tested).global_loss,
-        "output": lambda m: induction_recalls(m, fixed).output,
-        "key_query": lambda m: induction_recalls(m, fixed).key_query,
-        "previous": lambda m: induction_recalls(m, fixed).previous,
     }
+    if not setting.accuracy_alone:
+        probes["output"] = lambda m: induction_recalls(m, fixed).output
+        probes["key_query"] = lambda m: induction_recalls(m, fixed).key_query
+        probes["previous"] = lambda m: induction_recalls(m, fixed).previous
     if setting.feed_forward == "linear":
         left_out = fixed
         probes["divergence"] = lambda m: bigram_divergence(m, setting.task.bigrams, left_out)

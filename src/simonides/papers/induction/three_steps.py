@@ -1,8 +1,11 @@
 """Three gradient steps, one on each memory, make an induction head.
 
 Bietti et al. (2023), theorem 3, in the runnable form of `simonides.models.three_steps`: each matrix sees only
-its own block of the stream. The restriction was put in after the unrestricted steps had failed; that is measured as well.
+its own block of the stream. The restriction was put in after the unrestricted steps had failed; they
+are measured as well.
 """
+
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -25,7 +28,7 @@ def measure(runs: Runs, *, blocks: str, tokens: int, length: int, d: int) -> dic
         )
         model = ThreeSteps.start(directions, restricted=blocks == "restricted")
         batch = SEQUENCES if blocks == "restricted" else SEQUENCES // 8
-        model.train(RATES[tokens], lambda size=batch, g=generator: draw_sequences(tokens, length, size, g))
+        model.train(RATES[tokens], partial(draw_sequences, tokens, length, batch, generator))
         recalls = model.recalls()
         model.saturate()
         rows.append(
