@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import ndtr
+from scipy.special import log_ndtr, ndtr
 from scipy.stats import binom, chi2
 
 from simonides.errors import SimonidesError, check_at_least
@@ -114,6 +114,28 @@ def weighted_error(probabilities: Vector, weights: Float[np.ndarray, " _"], targ
     """
     energies = _class_energies(weights, targets)
     return float((probabilities * _wrong(weights, targets, energies, weights**2, d)).sum())
+
+
+def recovered_facts(weights: Vector, d: int) -> float:
+    """The expected number of inputs recalled where each has an answer of its own; embeddings on the unit sphere.
+
+    Answer y scores q(x) 1{y = x} + q(y) <e_y, e_x> + sum_z q(z) <e_z, e_x> <u_z, u_y>, taken as independent
+    normals of variances q(y)^2/d and |q|^2/d^2. One step of gradient descent from zero writes q = p. Rivals that
+    share the noise of the most frequent make it 5 to 16 % low at d = 16 .. 96.
+
+    >>> round(recovered_facts(zipf(512, 1.5), 32), 1)
+    4.8
+    """
+    check_at_least("d", d, 2)
+    nodes, node_weights = np.polynomial.hermite_e.hermegauss(_COUNTS)
+    crosstalk = float((weights**2).sum()) / d**2
+    spread = np.sqrt(weights**2 / d + crosstalk)
+    total = 0.0
+    for node, share in zip(nodes, node_weights / node_weights.sum(), strict=True):
+        mine = weights + math.sqrt(crosstalk) * node
+        ahead = log_ndtr(mine[:, None] / spread)
+        total += share * float(np.exp(ahead.sum(1) - ahead.diagonal()).sum())
+    return total
 
 
 def sampled_error(

@@ -6,7 +6,7 @@ descent, Adam and Muon, on the population gradient from W = 0, N = 16 d facts wi
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from simonides.dynamics import SGD, Adam, SignDescent
 from simonides.lab import Claim, Exponent, Grid, Ordered, Overlay, Runs, product
 from simonides.memories import embeddings
 from simonides.tasks import zipf_weights
+from simonides.theory.scaling import recovered_facts, zipf
 
 STEPS, DRAWS = 64, 24
 METHODS: dict[str, tuple[Callable[..., Optimizer], tuple[float, ...]]] = {
@@ -68,9 +69,10 @@ def population_gradient(
     return (excess.mT @ (p[:, None] * e)).mT.mm(u).mT
 
 
+@cache
 def one_step_of_descent(method: str, alpha: float, d: int) -> float:
-    """d^(1/(2 alpha)): fact x is above the noise p(1)/sqrt(d) of the most frequent, up to a constant."""
-    return 2.0 * d ** (1 / (2 * alpha)) if method == "gradient descent" else float("nan")
+    """A memory with each fact written by its frequency, which is what the first step of descent makes."""
+    return recovered_facts(zipf(16 * d, alpha), d) if method == "gradient descent" else float("nan")
 
 
 def grid(widths: list[int], seeds: int) -> Grid:
