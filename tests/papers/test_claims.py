@@ -61,7 +61,7 @@ def test_a_run_has_the_same_bits_alone_and_in_a_stack(measured, tmp_path):
         pytest.skip("trained in padded stacks")
     alone = Store(tmp_path / "alone")
     alone.open_for_writing()
-    for stack in plan.stacks[:: max(1, len(plan.stacks) // 6)]:
+    for stack in plan.stacks[:: max(1, len(plan.stacks) // 3)]:
         point = stack[-1]
         task = Task(
             file=plan.file,

@@ -84,9 +84,9 @@ def test_a_trigger_is_followed_by_its_output(triggers):
 def test_shares_of_tokens_in_context():
     """The shares that Bietti et al.'s setting gives at K = 5 with fixed triggers."""
     for length, share in ((64, 0.23), (128, 0.27), (256, 0.28)):
-        found = sample(1000, length=length, triggers="frequent")
-        assert float(found.in_context.float().mean()) == pytest.approx(share, abs=0.02)
-        assert float((found.occurrence > 0).float().mean()) == pytest.approx(0.30, abs=0.02)
+        found = sample(4000, length=length, triggers="frequent")
+        assert float(found.in_context.float().mean()) == pytest.approx(share, abs=0.025)
+        assert float((found.occurrence > 0).float().mean()) == pytest.approx(0.30, abs=0.03)
 
 
 def test_outputs_that_are_excluded():

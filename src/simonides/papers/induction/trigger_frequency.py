@@ -1,6 +1,6 @@
 """Frequent triggers are learned sooner than rare ones.
 
-Bietti et al. (2023), section 4: fixed triggers of rank 1 to 5, 6 to 10 and 16 to 20, the loss on all tokens.
+Bietti et al. (2023), section 4: fixed triggers of rank 1 to 5, 6 to 10 and 16 to 20, the loss where c >= 2.
 """
 
 from torch import Tensor
@@ -15,7 +15,6 @@ def measure(runs: Runs, *, passed_over: int, d: int, length: int, steps: int) ->
         task=task(length, triggers="frequent", offset=passed_over, repeats="no trigger"),
         d=d,
         steps=steps,
-        whole=True,
     )
     histories = [train(setting, generator)[1] for generator in runs.generators]
     columns = stacked(histories, ["accuracy", "previous"])
@@ -42,7 +41,7 @@ claim = Claim(
             x="step",
             where={"passed_over": rank},
             log="",
-            title=f"Triggers of rank {rank + 1} to {rank + 5}, loss on all tokens",
+            title=f"Triggers of rank {rank + 1} to {rank + 5}",
             x_label="steps of SGD",
             y_label="recall, accuracy",
         )
