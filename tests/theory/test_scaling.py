@@ -144,3 +144,15 @@ def test_threshold_ranks():
     assert scaling.threshold_rank(2, 2.0, 5.0) == 1
     with pytest.raises(SimonidesError, match="one for every input"):
         scaling.weighted_error(np.ones(3) / 3, np.ones(2), np.arange(3), 5)
+
+
+def test_facts_recovered_by_one_step():
+    """One weight a fact, as frequent as it comes: against sums of outer products."""
+    p, d = scaling.zipf(256, 1.5), 32
+    found = []
+    for seed in range(60):
+        g = torch.Generator().manual_seed(seed)
+        e, u = (embeddings.sphere(256, d, g).double() for _ in range(2))
+        scores = e @ (u.mT @ (torch.from_numpy(p)[:, None] * e)).mT @ u.mT
+        found.append(float((scores.argmax(1) == torch.arange(256)).sum()))
+    assert np.mean(found) == pytest.approx(scaling.recovered_facts(p, d), rel=0.12)

@@ -135,7 +135,7 @@ def recovered_facts(weights: Vector, d: int) -> float:
         mine = weights + math.sqrt(crosstalk) * node
         ahead = log_ndtr(mine[:, None] / spread)
         total += share * float(np.exp(ahead.sum(1) - ahead.diagonal()).sum())
-    return total
+    return float(total)
 
 
 def sampled_error(
