@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import capacity, lab, recall, training
+from benchmarks import capacity, induction, lab, recall, training
 from simonides.lab.environment import environment
 
 
@@ -20,7 +20,7 @@ def main() -> None:
         f"Processor {facts['processor']} ({torch.backends.cpu.get_cpu_capability()}), torch {facts['torch']}, "
         f"Python {platform.python_version()}.",
     ]
-    for module in (recall, capacity, training, lab):
+    for module in (recall, capacity, training, induction, lab):
         text += ["", f"## {module.__name__.split('.')[-1]}", "", (module.__doc__ or "").strip(), ""]
         for line in module.lines():
             print(line, flush=True)
