@@ -48,7 +48,7 @@ claim = Claim(
     statement=r"W_{OV}^2 \text{ alone: } R(W_{OV}^2) \gg \tfrac{1}{N}, \quad \text{accuracy far below } 1",
     source="Bietti et al. (2023), figure 4",
     references=["bietti2023birth"],
-    scales={"smoke": grid(64, 32, 120, 400), "desk": grid(128, 64, 160, 320), "paper": grid(256, 256, 300, 1000)},
+    scales={"smoke": grid(64, 32, 120, 400), "desk": grid(128, 64, 160, 400), "paper": grid(256, 256, 300, 1000)},
     measure=measure,
     rules=[
         Threshold(column="output_at_release", at_least=0.3, where={"held": "both key-query memories"}),
