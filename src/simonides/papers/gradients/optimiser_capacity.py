@@ -118,8 +118,7 @@ claim = Claim(
         )
         for column, name in (("after_one", "one step"), ("after_many", "64 steps at the best rate"))
     ],
-    finding="One step of gradient descent, and of sign descent and Adam, whose first steps are the same, "
-    "recovers a handful of facts, with an exponent above 1/(2 alpha) at these sizes; Muon's step "
-    "recovers ten times as many at d = 96. After 64 steps at their best rates all four recover "
-    "numbers of one order.",
+    finding="One step of gradient descent, and of sign descent and Adam, whose first steps are the same, recovers "
+    "a handful of facts, with an exponent above 1/(2 alpha) at these sizes; Muon's step ten times as many at "
+    "d = 96. After 64 steps descent and Adam recover 206 and 264 there, sign descent and Muon 468 and 535.",
 )
