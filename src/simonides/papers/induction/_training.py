@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from simonides.dynamics import History, fit
+from simonides.lab import Curves
+from simonides.lab.grid import Value
 from simonides.models import Transformer, TransformerConfig
 from simonides.probes import bigram_divergence, in_context, induction_recalls, masked_loss
 from simonides.probes.in_context import InContext
@@ -152,3 +154,21 @@ def stacked(histories: list[History], names: list[str]) -> dict[str, Tensor]:
 def alongside(values: dict[str, list[float]], rows: int) -> dict[str, Tensor]:
     """Numbers of whole runs, the same in every row."""
     return {name: torch.tensor(v, dtype=torch.float64)[:, None].expand(-1, rows) for name, v in values.items()}
+
+
+def memory_curves(title: str, **where: Value) -> Curves:
+    """The figure of a training: accuracy and the recalls of the three memories along the steps."""
+    return Curves(
+        ys={
+            "in-context accuracy": "accuracy",
+            "W_OV of layer 2": "output",
+            "W_KQ of layer 2": "key_query",
+            "W_KQ of layer 1": "previous",
+        },
+        x="step",
+        where=where,
+        log="",
+        title=title,
+        x_label="steps of SGD",
+        y_label="recall, accuracy",
+    )

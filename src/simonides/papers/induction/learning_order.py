@@ -6,8 +6,16 @@ memory is said to be learned when its recall, corrected for chance, has reached 
 
 from torch import Tensor
 
-from simonides.lab import Claim, Curves, Grid, Runs, Threshold, product
-from simonides.papers.induction._training import Setting, alongside, first_step, stacked, task, train
+from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.papers.induction._training import (
+    Setting,
+    alongside,
+    first_step,
+    memory_curves,
+    stacked,
+    task,
+    train,
+)
 
 NAMES = ["accuracy", "output", "key_query", "previous"]
 
@@ -54,20 +62,7 @@ claim = Claim(
         Threshold(column="previous_after_output", at_least=0.0),
     ],
     figures=[
-        Curves(
-            ys={
-                "in-context accuracy": "accuracy",
-                "W_OV of layer 2": "output",
-                "W_KQ of layer 2": "key_query",
-                "W_KQ of layer 1": "previous",
-            },
-            x="step",
-            where={"triggers": triggers},
-            log="",
-            title=f"Recall of the memories along training, {triggers} triggers",
-            x_label="steps of SGD",
-            y_label="recall, accuracy",
-        )
+        memory_curves(f"Recall of the memories along training, {triggers} triggers", triggers=triggers)
         for triggers in ("frequent", "random")
     ],
     finding="The order is not that of the figure. With five fixed triggers the key-query memory of layer 2, asked "

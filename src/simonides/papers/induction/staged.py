@@ -6,8 +6,8 @@ output memory alone is learned, without helping much; the others wait for it.
 
 from torch import Tensor
 
-from simonides.lab import Claim, Curves, Grid, Runs, Threshold, product
-from simonides.papers.induction._training import Setting, alongside, stacked, task, train
+from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.papers.induction._training import Setting, alongside, memory_curves, stacked, task, train
 
 KEY_QUERY_1, KEY_QUERY_2, OUTPUT = "layers.0.W_K", "layers.1.W_K", "layers.1.W_O"
 HELD = {
@@ -62,21 +62,5 @@ claim = Claim(
         Threshold(column="accuracy_at_release", at_most=0.45, where={"held": "the output memory"}),
         Threshold(column="final", at_least=0.6),
     ],
-    figures=[
-        Curves(
-            ys={
-                "in-context accuracy": "accuracy",
-                "W_OV of layer 2": "output",
-                "W_KQ of layer 2": "key_query",
-                "W_KQ of layer 1": "previous",
-            },
-            x="step",
-            where={"held": held},
-            log="",
-            title=f"Held back at first: {held}",
-            x_label="steps of SGD",
-            y_label="recall, accuracy",
-        )
-        for held in SHOWN
-    ],
+    figures=[memory_curves(f"Held back at first: {held}", held=held) for held in SHOWN],
 )

@@ -5,8 +5,8 @@ Bietti et al. (2023), section 4 and appendix: theory freezes the embeddings, pra
 
 from torch import Tensor
 
-from simonides.lab import Claim, Curves, Grid, Runs, Threshold, product
-from simonides.papers.induction._training import FROZEN, Setting, alongside, stacked, task, train
+from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.papers.induction._training import FROZEN, Setting, alongside, memory_curves, stacked, task, train
 
 
 def measure(runs: Runs, *, embeddings: str, d: int, length: int, steps: int) -> dict[str, Tensor]:
@@ -36,21 +36,5 @@ claim = Claim(
         Threshold(column="final_output", at_least=0.9),
         Threshold(column="final_key_query", at_least=0.9),
     ],
-    figures=[
-        Curves(
-            ys={
-                "in-context accuracy": "accuracy",
-                "W_OV of layer 2": "output",
-                "W_KQ of layer 2": "key_query",
-                "W_KQ of layer 1": "previous",
-            },
-            x="step",
-            where={"embeddings": kind},
-            log="",
-            title=f"Embeddings {kind}",
-            x_label="steps of SGD",
-            y_label="recall, accuracy",
-        )
-        for kind in ("frozen", "trained")
-    ],
+    figures=[memory_curves(f"Embeddings {kind}", embeddings=kind) for kind in ("frozen", "trained")],
 )

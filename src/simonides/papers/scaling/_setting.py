@@ -21,18 +21,27 @@ Scheme = Callable[[Float[Tensor, " N"]], Float[Tensor, " N"]]
 def errors(
     runs: Runs, d: int, probabilities: Float[Tensor, " N"], weights: Float[Tensor, "schemes N"], draws: int
 ) -> Float[Tensor, "runs schemes"]:
-    """Population errors of the schemes, each run a mean over fresh embeddings e ~ N(0, I/d), u on the sphere."""
-    p, q = probabilities.float().to(runs.device), weights.float().to(runs.device)
-    targets = many_to_one(len(p), ANSWERS).to(runs.device)
-    found = []
-    for generator in runs.generators:
-        total = torch.zeros(len(q), device=runs.device)
-        for _ in range(draws):
-            inputs = embeddings.gaussian(len(p), d, generator).to(runs.device)
-            outputs = embeddings.sphere(ANSWERS, d, generator).to(runs.device)
-            total += population_errors(inputs, outputs, targets, q, p)
-        found.append(total / draws)
-    return torch.stack(found)
+    """Population errors of the schemes in every run, all with the same weights."""
+    return torch.stack([mean_errors(g, runs.device, d, probabilities, weights, draws) for g in runs.generators])
+
+
+def mean_errors(
+    generator: torch.Generator,
+    device: torch.device,
+    d: int,
+    probabilities: Float[Tensor, " N"],
+    weights: Float[Tensor, "schemes N"],
+    draws: int,
+) -> Float[Tensor, " schemes"]:
+    """Population errors of the schemes, means over fresh embeddings e ~ N(0, I/d), u on the sphere."""
+    p, q = probabilities.float().to(device), weights.float().to(device)
+    targets = many_to_one(len(p), ANSWERS).to(device)
+    total = torch.zeros(len(q), device=device)
+    for _ in range(draws):
+        inputs = embeddings.gaussian(len(p), d, generator).to(device)
+        outputs = embeddings.sphere(ANSWERS, d, generator).to(device)
+        total += population_errors(inputs, outputs, targets, q, p)
+    return total / draws
 
 
 def zipf(inputs: int, alpha: float) -> Float[Tensor, " N"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from simonides.lab import Claim, Exponent, Overlay, Runs, Within, cells
 from simonides.lab.grid import Grid
 from simonides.memories import storage_weights
-from simonides.papers.scaling._setting import ANSWERS, errors, zipf
+from simonides.papers.scaling._setting import ANSWERS, mean_errors, zipf
 from simonides.theory.scaling import sampled_error, unseen_mass
 
 TABLE, MATRIX, WIDTH, DRAWS = 100_000, 2000, 1024, 16
@@ -20,15 +20,18 @@ def measure(runs: Runs, *, memory: str, alpha: float, samples: int) -> dict[str,
     """Population error after T samples: of a table without interference (mean of 16), or of a matrix."""
     p = zipf(TABLE if memory == "table" else MATRIX, alpha)
     found = []
-    for run, generator in enumerate(runs.generators):
+    for generator in runs.generators:
         tokens = torch.multinomial(p, samples * DRAWS, replacement=True, generator=generator).reshape(DRAWS, -1)
         if memory == "table":
             seen = torch.stack([part.bincount(minlength=len(p)) > 0 for part in tokens])
             found.append((p * ~seen).sum(-1).mean())
         else:
-            one = Runs(seeds=runs.seeds[run : run + 1], generators=(generator,), device=runs.device)
             counts = tokens[0].bincount(minlength=len(p))
-            found.append(errors(one, WIDTH, p, storage_weights(counts)[None], draws=1)[0, 0].cpu().double())
+            found.append(
+                mean_errors(generator, runs.device, WIDTH, p, storage_weights(counts)[None], draws=1)[0]
+                .cpu()
+                .double()
+            )
     return {"error": torch.stack(found)}
 
 

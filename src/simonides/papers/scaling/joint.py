@@ -13,7 +13,7 @@ from torch import Tensor
 from simonides.lab import Claim, Exponent, HeatMap, Overlay, Runs, Within, product
 from simonides.lab.grid import Grid
 from simonides.memories import storage_weights
-from simonides.papers.scaling._setting import ANSWERS, errors, zipf
+from simonides.papers.scaling._setting import ANSWERS, mean_errors, zipf
 from simonides.theory.scaling import sampled_error
 
 # tokens and tail of each scheme, as in the paper's figures
@@ -26,11 +26,17 @@ def measure(runs: Runs, *, scheme: str, d: int, samples: int) -> dict[str, Tenso
     p = zipf(*SETTINGS[scheme])
     rho, keep = weighting(scheme, d)
     found = []
-    for run, generator in enumerate(runs.generators):
+    for generator in runs.generators:
         tokens = torch.multinomial(p, samples * DRAWS, replacement=True, generator=generator)
-        one = Runs(seeds=runs.seeds[run : run + 1], generators=(generator,), device=runs.device)
         of_draws = [
-            errors(one, d, p, storage_weights(part.bincount(minlength=len(p)), rho, keep)[None], draws=1)[0, 0]
+            mean_errors(
+                generator,
+                runs.device,
+                d,
+                p,
+                storage_weights(part.bincount(minlength=len(p)), rho, keep)[None],
+                draws=1,
+            )[0]
             for part in tokens.reshape(DRAWS, samples)
         ]
         found.append(torch.stack(of_draws).mean())
