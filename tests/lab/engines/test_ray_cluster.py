@@ -134,7 +134,7 @@ def test_stopped_by_the_user_it_keeps_what_is_finished(cluster, nodes, expected,
     wait_for(lambda: stored(store) >= 5)
     driver.send_signal(signal.SIGINT)
     _, err = driver.communicate(timeout=60)
-    assert driver.returncode == 130
+    assert driver.returncode == 130, err
     assert "finished runs are kept" in err
     assert "Traceback" not in err
     kept = stored(store)
@@ -154,7 +154,8 @@ def test_through_the_client_of_a_remote_cluster(cluster, nodes, expected, tmp_pa
 def test_failures_come_back(cluster, nodes, tmp_path):
     broken = MEASURE.replace("    return", "    assert size != 400, 'four hundred'\n    return")
     driver = start(cluster, write_claim(tmp_path, measure=broken), tmp_path / "s")
-    out, _ = driver.communicate(timeout=60)
+    out, err = driver.communicate(timeout=60)
+    assert out, err
     result = json.loads(out)[0]
     assert (driver.returncode, result["computed"], len(result["failed"])) == (1, 20, 10)
     assert "four hundred" in result["failed"][0]

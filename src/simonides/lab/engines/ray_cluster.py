@@ -87,11 +87,9 @@ class Ray:
                 for reference in done:
                     task = running.pop(reference)
                     on_outcome(_outcome(ray, reference, task, store))
-        except BaseException:
-            for reference in running:
-                ray.cancel(reference, force=True)
-            raise
         finally:
+            # ends the job, and with it what is in flight: to cancel a task whose answer is just arriving
+            # aborts this process (a failed check in Ray's task manager)
             ray.shutdown()
 
 
