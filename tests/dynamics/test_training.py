@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from simonides.dynamics import SGD, Adam, DivergenceError, StackedModel, fit, gradient_flow
+from simonides.dynamics import SGD, Adam, DivergenceError, StackedModel, fit, gradient_flow, replay
 from simonides.errors import SimonidesError
 
 
@@ -169,3 +169,22 @@ def test_flow_is_the_limit_of_small_steps():
     torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64), rtol=1e-6, atol=1e-8)
     with pytest.raises(SimonidesError, match="must rise"):
         gradient_flow(lambda w: w, start, [1.0, 0.5])
+
+
+def test_probes_thought_of_later_see_what_those_in_training_saw(tmp_path):
+    probes = {"norm": lambda m: m[0].weight.norm()}
+    history = train(net(), 12, probes=probes, kept=tmp_path / "kept")
+    again = replay(net(), tmp_path / "kept", probes)
+    assert again.steps == history.steps == [0, 5, 10, 12]
+    assert torch.equal(again.column("norm"), history.column("norm"))
+
+
+def test_kept_models_are_checked(tmp_path):
+    with pytest.raises(SimonidesError, match="no snapshots"):
+        replay(net(), tmp_path, {})
+    train(net(), 1, kept=tmp_path)
+    with pytest.raises(SimonidesError, match="another model"):
+        replay(nn.Linear(2, 2), tmp_path, {})
+    (tmp_path / "step-000001.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(SimonidesError, match="cannot be read"):
+        replay(net(), tmp_path, {})

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from simonides.errors import SimonidesError
-from simonides.lab import Curves, HeatMap
+from simonides.lab import Curves, Film, HeatMap
 from simonides.lab.figures import render
 
 
@@ -55,3 +55,35 @@ def test_curves_along_a_measured_column():
     )
     svg = render(Curves(ys={"the error": "error"}, x="step", title="c", log="", **LABELS), rows, {})["svg"]
     assert b"the error" in svg
+
+
+def film_table():
+    entries = [(s, q, k) for s in (0, 50, 100) for q in range(3) for k in range(3)]
+    return pl.DataFrame(
+        [
+            {"cell d": 2, "seed": seed, "row": n, "step": float(s), "q": q, "k": k, "a": float(q == k)}
+            for seed in range(5)
+            for n, (s, q, k) in enumerate(entries)
+        ]
+    )
+
+
+FILM = {
+    "zs": {"layer": "a"},
+    "time": "step",
+    "down": "q",
+    "across": "k",
+    "title": "f",
+    "z_label": "a",
+    "labels": "abc",
+}
+
+
+def test_a_film_shows_a_map_for_every_moment():
+    svg = render(Film(**FILM, **LABELS), film_table(), {})["svg"]
+    assert all(f">{moment}<".encode() in svg for moment in (0, 50, 100))
+
+
+def test_a_film_needs_square_maps():
+    with pytest.raises(SimonidesError, match="no square map"):
+        render(Film(**FILM, **LABELS), film_table().filter((pl.col("q") > 0) | (pl.col("k") > 0)), {})

@@ -5,7 +5,14 @@ import torch
 
 from simonides.errors import SimonidesError
 from simonides.models import Transformer, TransformerConfig, write_induction_head
-from simonides.models.three_steps import ThreeSteps, draw_sequences, one_hot_directions, random_directions
+from simonides.models.three_steps import (
+    MATRICES,
+    ThreeSteps,
+    all_sequences,
+    draw_sequences,
+    one_hot_directions,
+    random_directions,
+)
 from simonides.probes import attention_targets, in_context, induction_recalls
 from simonides.tasks import TriggeredBigrams, shakespeare
 
@@ -67,20 +74,34 @@ def test_three_steps_recall_everything():
     assert float((model.logits(z).argmax(-1) == y).double().mean()) == pytest.approx(1 - 1 / 12, abs=0.01)
 
 
-def test_the_first_step_is_what_the_lemma_says():
-    """W_OV2[k, k] -> eta/(N T) (1 - O(1/T)), the same for all tokens; Bietti et al. (2023)."""
-    tokens, length, rate = 20, 8, 10.0
-    model = ThreeSteps.start(one_hot_directions(tokens, length))
-    model.step("W_OV2", rate, *draw_sequences(tokens, length, 200_000, generator()))
-    diagonal = model.W_OV2.diagonal()[:tokens]
-    expected = rate / (tokens * length) * (1 - 1 / length)
-    assert float(diagonal.mean()) == pytest.approx(expected, rel=0.1)
-    assert float(diagonal.std() / diagonal.mean()) < 0.05
+def test_three_steps_on_all_sequences_are_exact():
+    model = ThreeSteps.start(one_hot_directions(8, 6))
+    z, y = all_sequences(8, 6)
+    model.train((12.0, 720.0, 7200.0), lambda: (z, y))
+    assert model.recalls() == (1.0, 1.0, 1.0)
+    model.saturate()
+    assert float((model.logits(z).argmax(-1) == y).double().mean()) == pytest.approx(1 - 1 / 8, abs=1e-9)
+
+
+def test_tables_and_streams_agree_where_every_matrix_keeps_to_its_block():
+    directions = random_directions(6, 5, 9, generator())
+    tables = ThreeSteps.start(directions)
+    z, y = draw_sequences(6, 5, 50, generator())
+    for name in MATRICES:
+        setattr(tables, name, torch.randn(9, 9, generator=generator(len(name)), dtype=torch.float64))
+    torch.testing.assert_close(tables.logits(z), tables._by_streams(z))
+    before = tables.W_KQ1
+    tables.step("W_KQ1", 1.0, z, y)
+    streams = ThreeSteps.start(directions)
+    streams.W_KQ2, streams.W_OV2, streams.W_KQ1 = tables.W_KQ2, tables.W_OV2, before
+    streams._by_tables = streams._by_streams
+    streams.step("W_KQ1", 1.0, z, y)
+    torch.testing.assert_close(streams.W_KQ1, tables.W_KQ1)
 
 
 @pytest.mark.parametrize("directions", [one_hot_directions(6, 5), random_directions(6, 5, 9, generator())])
 def test_whole_streams_are_those_of_a_transformer_written_out(directions):
-    model = ThreeSteps.start(directions, restricted=False)
+    model = ThreeSteps.start(directions, ())
     d = directions.tokens.shape[1]
     model.W_KQ1, model.W_KQ2, model.W_OV2 = (torch.randn(d, d, generator=generator(s)).double() for s in range(3))
     z, _ = draw_sequences(6, 5, 3, generator())
@@ -97,5 +118,5 @@ def test_whole_streams_are_those_of_a_transformer_written_out(directions):
 
 
 def test_unknown_matrices_are_refused():
-    with pytest.raises(SimonidesError, match="no matrix 'W_K'"):
+    with pytest.raises(SimonidesError, match="matrix 'W_K' is unknown"):
         ThreeSteps.start(one_hot_directions(4, 4)).step("W_K", 1.0, *draw_sequences(4, 4, 2, generator()))

@@ -4,7 +4,7 @@ from simonides.dynamics.flow import gradient_flow
 from simonides.dynamics.optimisers import SGD, Adam, NormalisedDescent, SignDescent
 from simonides.dynamics.stacked import Problem, Trained, train
 from simonides.dynamics.stacking import StackedModel
-from simonides.dynamics.training import DivergenceError, History, fit
+from simonides.dynamics.training import DivergenceError, History, fit, replay
 
 __all__ = [
     "SGD",
@@ -18,5 +18,6 @@ __all__ = [
     "Trained",
     "fit",
     "gradient_flow",
+    "replay",
     "train",
 ]

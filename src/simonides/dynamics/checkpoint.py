@@ -1,4 +1,7 @@
-"""Checkpoints of a training: one safetensors file with parameters, optimiser, generator and history."""
+"""What a training leaves on disk, in safetensors: its checkpoint, to go on from, and its snapshots, to look at.
+
+A checkpoint holds parameters, optimiser, generator and history; a snapshot the model at one recorded step.
+"""
 
 import json
 import os
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -54,18 +57,7 @@ def save_state(state: State, path: Path) -> None:
         "optimiser": type(state.optimiser).__name__,
         "scalars": scalars,
     }
-    # two names may share a tensor (tied embeddings): safetensors wants copies
-    copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(copies, partial, metadata={"simonides": json.dumps(about)})
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise SimonidesError(
-            f"checkpoint {path} cannot be written: {error}; free the space or choose another."
-        ) from None
+    _write(tensors, path, {"simonides": json.dumps(about)})
 
 
 def load_state(state: State, path: Path) -> None:
@@ -102,6 +94,58 @@ def load_state(state: State, path: Path) -> None:
         rows[int(row)][column] = value
     state.history.steps, state.history.rows = list(about["steps"]), rows
     state.history.stopped, state.done = about["stopped"], about["done"]
+
+
+def save_snapshot(model: nn.Module, folder: Path, step: int) -> None:
+    """Write the model as it is after so many steps, as FOLDER/step-000120.safetensors.
+
+    Raises:
+        SimonidesError: when it cannot be written.
+    """
+    _write(model.state_dict(), folder / f"step-{step:06d}.safetensors", {})
+
+
+def snapshots(folder: Path) -> dict[int, Path]:
+    """The snapshots of a folder by their steps, in order.
+
+    Raises:
+        SimonidesError: when there are none.
+    """
+    found = {int(path.stem.removeprefix("step-")): path for path in sorted(folder.glob("step-*.safetensors"))}
+    if not found:
+        raise SimonidesError(f"no snapshots step-*.safetensors in {folder}; train with fit(..., kept=folder).")
+    return found
+
+
+def load_snapshot(model: nn.Module, path: Path) -> None:
+    """Give a model the weights of a snapshot.
+
+    Raises:
+        SimonidesError: when the file is damaged or of another model.
+    """
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SimonidesError(f"snapshot {path} cannot be read ({error}); train again to have it.") from None
+    expected = {name: value.shape for name, value in model.state_dict().items()}
+    if {name: value.shape for name, value in stored.items()} != expected:
+        raise SimonidesError(f"snapshot {path} is of another model: its tensors have other names or shapes.")
+    model.load_state_dict(stored)
+
+
+def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    # two names may share a tensor (tied embeddings): safetensors wants copies
+    copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(copies, partial, metadata=metadata)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise SimonidesError(
+            f"{path} cannot be written: {error}; free the space or choose another place."
+        ) from None
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

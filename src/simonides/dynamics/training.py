@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from simonides.dynamics.checkpoint import State, load_state, save_state
+from simonides.dynamics.checkpoint import State, load_snapshot, load_state, save_snapshot, save_state, snapshots
 from simonides.errors import SimonidesError, check_at_least
 
 Record = dict[str, Tensor]
@@ -70,6 +70,7 @@ def fit(
     stop: Callable[[Record], bool] | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 0,
+    kept: Path | None = None,
     progress: bool = False,
 ) -> History:
     """Train a model in place.
@@ -88,6 +89,7 @@ def fit(
         checkpoint: a file that holds all that is needed to go on; where it is there already, the run goes on from
             it, bit for bit as if it had never stopped.
         checkpoint_every: write it each so many steps; 0 only at the end.
+        kept: a folder that takes the model of every recorded step, for `replay`.
         progress: show a bar with the latest loss and probes.
 
     Raises:
@@ -116,6 +118,8 @@ def fit(
                 row = _record(model, value, probes or {})
                 state.history.steps.append(step)
                 state.history.rows.append(row)
+                if kept is not None:
+                    save_snapshot(model, kept, step)
                 show(step, row)
                 state.history.stopped = bool(stop is not None and step > 0 and stop(row))
             if step >= steps or state.history.stopped:
@@ -132,12 +136,34 @@ def fit(
     return state.history
 
 
+def replay(model: nn.Module, kept: Path, probes: Mapping[str, Callable[[Any], float | Tensor]]) -> History:
+    """Ask the models that `fit` kept: probes thought of after the training, a row for every step.
+
+    Arguments:
+        model: takes the weights of each step in turn, and ends with the last.
+        kept: the folder.
+        probes: `probe(model)` by name, a number each.
+
+    Raises:
+        SimonidesError: when the folder holds no snapshots, or those of another model.
+    """
+    history = History()
+    for step, path in snapshots(kept).items():
+        load_snapshot(model, path)
+        history.steps.append(step)
+        history.rows.append(_asked(model, probes))
+    return history
+
+
 def _record(model: nn.Module, loss: Tensor, probes: Mapping[str, Callable[[Any], float | Tensor]]) -> Record:
+    return {"loss": loss.detach().clone().cpu(), **_asked(model, probes)}
+
+
+def _asked(model: nn.Module, probes: Mapping[str, Callable[[Any], float | Tensor]]) -> Record:
     training = model.training
     model.eval()
     with torch.no_grad():
-        row = {"loss": loss.detach().clone().cpu()}
-        row.update({name: torch.as_tensor(probe(model)).detach().cpu() for name, probe in probes.items()})
+        row = {name: torch.as_tensor(probe(model)).detach().cpu() for name, probe in probes.items()}
     model.train(training)
     return row
 

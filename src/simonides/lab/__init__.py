@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simonides.lab.claim import Claim, Runs
-    from simonides.lab.figures import CapacityPlot, Curves, HeatMap, Overlay
+    from simonides.lab.figures import CapacityPlot, Curves, Film, HeatMap, Overlay
     from simonides.lab.grid import Grid, cells, product, zipped
     from simonides.lab.rules import Crossing, Equal, Exponent, Ordered, Threshold, Within
 
@@ -19,6 +19,7 @@ __all__ = [
     "Curves",
     "Equal",
     "Exponent",
+    "Film",
     "Grid",
     "HeatMap",
     "Ordered",
@@ -33,7 +34,7 @@ __all__ = [
 
 _HOMES = {
     "claim": ("Claim", "Runs"),
-    "figures": ("CapacityPlot", "Curves", "HeatMap", "Overlay"),
+    "figures": ("CapacityPlot", "Curves", "Film", "HeatMap", "Overlay"),
     "grid": ("Grid", "cells", "product", "zipped"),
     "rules": ("Crossing", "Equal", "Exponent", "Ordered", "Threshold", "Within"),
 }

@@ -13,10 +13,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least
+from simonides.errors import SimonidesError, check_at_least, check_name
 
-# sequences whose T x T attention is held at once where it differs between them
+# in the order of their steps
+MATRICES = ("W_OV2", "W_KQ2", "W_KQ1")
+# sequences held at once
 _CHUNK = 4096
+_MOST = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,42 +77,68 @@ def draw_sequences(
     return z, z[rows, at + 1]
 
 
+def all_sequences(tokens: int, length: int) -> tuple[Int[Tensor, "B T"], Int[Tensor, " B"]]:
+    """Every sequence of `draw_sequences`, each as likely as the others: a step on them is the population's.
+
+    There are N (T - 2) (N - 1)^(T - 2) of them.
+
+    Raises:
+        SimonidesError: when they are more than a million.
+    """
+    check_at_least("tokens", tokens, 2)
+    check_at_least("length", length, 3)
+    count = tokens * (length - 2) * (tokens - 1) ** (length - 2)
+    if count > _MOST:
+        raise SimonidesError(
+            f"{count:,} sequences of {length} among {tokens} tokens; draw some, or make both smaller."
+        )
+    others = torch.cartesian_prod(*[torch.arange(tokens - 1)] * (length - 2)).reshape(-1, length - 2)
+    parts, targets = [], []
+    for q in range(tokens):
+        rest = others + (others >= q)
+        trigger = torch.full((len(rest), 1), q)
+        for at in range(length - 2):
+            parts.append(torch.cat([rest[:, :at], trigger, rest[:, at:], trigger], 1))
+            targets.append(rest[:, at])
+    return torch.cat(parts), torch.cat(targets)
+
+
 @dataclass(kw_only=True)
 class ThreeSteps:
     """The three matrices, and the model they make.
 
     Arguments:
         directions: the stream's fixed directions.
-        restricted: whether layer 1 scores positions alone, layer-2 keys are the output of layer 1 alone, queries
-            and values the tokens alone. Without it each matrix is trained on the whole stream.
+        blocks: the matrices that see their own block of the stream alone: W_KQ1 positions, W_KQ2 remapped tokens
+            as keys and tokens as queries, W_OV2 tokens. The others see the whole stream.
         W_KQ1, W_KQ2, W_OV2: the matrices, key by query; zero at first.
     """
 
     directions: Directions
-    restricted: bool
+    blocks: tuple[str, ...]
     W_KQ1: Float[Tensor, "d d"]
     W_KQ2: Float[Tensor, "d d"]
     W_OV2: Float[Tensor, "d d"]
 
     @classmethod
-    def start(cls, directions: Directions, restricted: bool = True) -> "ThreeSteps":
+    def start(cls, directions: Directions, blocks: tuple[str, ...] = MATRICES) -> "ThreeSteps":
         """All three zero."""
+        for name in blocks:
+            check_name("matrix", name, MATRICES)
         d = directions.tokens.shape[1]
         zero = [directions.tokens.new_zeros(d, d) for _ in range(3)]
-        return cls(directions=directions, restricted=restricted, W_KQ1=zero[0], W_KQ2=zero[1], W_OV2=zero[2])
+        return cls(directions=directions, blocks=blocks, W_KQ1=zero[0], W_KQ2=zero[1], W_OV2=zero[2])
 
     def logits(self, sequences: Int[Tensor, "B T"]) -> Float[Tensor, "B N"]:
         """After the last position."""
-        return self._restricted(sequences) if self.restricted else self._whole(sequences)
+        return self._by_tables(sequences) if set(self.blocks) == set(MATRICES) else self._by_streams(sequences)
 
     def step(self, name: str, rate: float, sequences: Int[Tensor, "B T"], targets: Int[Tensor, " B"]) -> None:
         """One gradient step on one of the matrices; the others stay."""
-        if name not in ("W_OV2", "W_KQ2", "W_KQ1"):
-            raise SimonidesError(f"no matrix {name!r}; give W_OV2, W_KQ2 or W_KQ1.")
+        check_name("matrix", name, MATRICES)
         weight = getattr(self, name).detach().clone().requires_grad_()
         setattr(self, name, weight)
-        size = len(sequences) if self.restricted else _CHUNK
-        for rows in torch.arange(len(sequences)).split(size):
+        for rows in torch.arange(len(sequences)).split(_CHUNK):
             logits = self.logits(sequences[rows])
             loss = torch.nn.functional.cross_entropy(logits, targets[rows], reduction="sum")
             (loss / len(sequences)).backward()
@@ -117,7 +146,7 @@ class ThreeSteps:
 
     def train(self, rates: tuple[float, float, float], draw: Callable[[], tuple[Tensor, Tensor]]) -> None:
         """The three steps, each on fresh sequences."""
-        for name, rate in zip(("W_OV2", "W_KQ2", "W_KQ1"), rates, strict=True):
+        for name, rate in zip(MATRICES, rates, strict=True):
             self.step(name, rate, *draw())
 
     def saturate(self, factor: float = 1e6) -> None:
@@ -139,7 +168,7 @@ class ThreeSteps:
             float((table.argmax(0) == torch.arange(table.shape[1])).double().mean()) for table in tables
         )
 
-    def _restricted(self, z: Tensor) -> Tensor:
+    def _by_tables(self, z: Tensor) -> Tensor:
         at = self.directions
         length = z.shape[1]
         # softmax over the keys s <= t of each query t
@@ -151,16 +180,20 @@ class ThreeSteps:
         says = (at.outputs @ self.W_OV2 @ at.tokens.mT).mT
         return torch.einsum("bt,btn->bn", second, says[z])
 
-    def _whole(self, z: Tensor) -> Tensor:
+    def _by_streams(self, z: Tensor) -> Tensor:
         at = self.directions
         length = z.shape[1]
-        stream = at.tokens[z] + at.positions[:length]
-        scores = (stream @ self.W_KQ1.mT) @ stream.mT
+        tokens = at.tokens[z]
+        stream = tokens + at.positions[:length]
+        seen = at.positions[:length].expand_as(stream) if "W_KQ1" in self.blocks else stream
+        scores = (seen @ self.W_KQ1.mT) @ seen.mT
         first = torch.softmax(scores.masked_fill(_future(length), -torch.inf), -1)
-        after = stream + first @ (at.remapped[z] + at.remapped_positions[:length])
-        asks = after[:, -1] @ self.W_KQ2.mT
-        second = torch.softmax(torch.einsum("bd,btd->bt", asks, after), -1)
-        return torch.einsum("bt,btd->bd", second, after) @ self.W_OV2.mT @ at.outputs.mT
+        remapped = first @ at.remapped[z]
+        after = stream + remapped + first @ at.remapped_positions[:length]
+        keys, query = (remapped, tokens[:, -1]) if "W_KQ2" in self.blocks else (after, after[:, -1])
+        second = torch.softmax(torch.einsum("bd,btd->bt", query @ self.W_KQ2.mT, keys), -1)
+        values = tokens if "W_OV2" in self.blocks else after
+        return torch.einsum("bt,btd->bd", second, values) @ self.W_OV2.mT @ at.outputs.mT
 
 
 def _future(length: int) -> Tensor:

@@ -6,10 +6,11 @@ looks for its own remapped embedding, left by the first layer behind its occurre
 is found is said).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from simonides.errors import SimonidesError
@@ -109,15 +110,21 @@ class AttentionTargets:
         previous: share of tokens after a trigger whose layer-1 maximum is the trigger.
         induction: share of c >= 2 queries whose layer-2 maximum comes right after the same trigger.
         induction_given_previous: that share where layer 1, at the place looked at, looks one back.
+        copied: share of c >= 2 predictions that are the token layer 2 looks at; NaN where no logits are given.
     """
 
     previous: float
     induction: float
     induction_given_previous: float
+    copied: float
 
 
 def attention_targets(
-    trace: Trace, inputs: Int[Tensor, "B T"], occurrence: Int[Tensor, "B T"], heads: tuple[int, int] = (0, 0)
+    trace: Trace,
+    inputs: Int[Tensor, "B T"],
+    occurrence: Int[Tensor, "B T"],
+    heads: tuple[int, int] = (0, 0),
+    logits: Float[Tensor, "B T N"] | None = None,
 ) -> AttentionTargets:
     """Read the attention maps of `Transformer.trace(inputs)`; NaN for what the sequences do not hold."""
     first, second = (trace.attentions[layer][:, head].argmax(-1) for layer, head in enumerate(heads))
@@ -133,4 +140,12 @@ def attention_targets(
         previous=float(looks_back[after].float().mean()),
         induction=float(found[asks].float().mean()),
         induction_given_previous=float(found[behind].float().mean()),
+        copied=math.nan if logits is None else float(said_it(logits, inputs, second)[asks].float().mean()),
     )
+
+
+def said_it(
+    logits: Float[Tensor, "B T N"], inputs: Int[Tensor, "B T"], looked_at: Int[Tensor, "B T"]
+) -> Bool[Tensor, "B T"]:
+    """Whether the prediction is the token at the place looked at."""
+    return logits.argmax(-1) == inputs.gather(1, looked_at)

@@ -10,14 +10,15 @@ import polars as pl
 
 from simonides.lab.figures.capacity_plot import CapacityPlot
 from simonides.lab.figures.curves import Curves
+from simonides.lab.figures.film import Film
 from simonides.lab.figures.heat_map import HeatMap
 from simonides.lab.figures.overlay import Overlay
 from simonides.lab.figures.style import INK
 from simonides.lab.prediction import Predictions
 
-__all__ = ["CapacityPlot", "Curves", "Figure", "HeatMap", "Overlay", "render"]
+__all__ = ["CapacityPlot", "Curves", "Figure", "Film", "HeatMap", "Overlay", "render"]
 
-Figure = Overlay | Curves | CapacityPlot | HeatMap
+Figure = Overlay | Curves | CapacityPlot | HeatMap | Film
 
 
 def render(figure: Figure, table: pl.DataFrame, predictions: Predictions) -> dict[str, bytes]:

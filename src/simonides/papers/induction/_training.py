@@ -8,6 +8,7 @@ other matrices of the variance of U(-1/sqrt d, 1/sqrt d); a rate of 0.2 belongs 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -78,8 +79,11 @@ def make(setting: Setting, generator: torch.Generator) -> Transformer:
     return Transformer(config, generator)
 
 
-def train(setting: Setting, generator: torch.Generator) -> tuple[Transformer, History]:
-    """Train, and record "accuracy" and "global_loss" on fresh sequences, and the recalls of the memories."""
+def train(setting: Setting, generator: torch.Generator, kept: Path | None = None) -> tuple[Transformer, History]:
+    """Train, and record "accuracy" and "global_loss" on fresh sequences, and the recalls of the memories.
+
+    The models of the recorded steps go to the folder `kept`, if there is one.
+    """
     model = make(setting, generator)
     fixed = setting.task.fixed_triggers
     tested = setting.task.sample(TESTED, generator)
@@ -111,6 +115,7 @@ def train(setting: Setting, generator: torch.Generator) -> tuple[Transformer, Hi
         generator,
         probes=probes,
         every=setting.every,
+        kept=kept,
     )
     return model, history
 
