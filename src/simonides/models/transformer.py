@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from simonides.errors import SimonidesError, check_at_least, check_name
+from simonides.memories.mlp import ACTIVATIONS
 from simonides.models.attention import attend, check_attention
 
 FEED_FORWARDS = ("none", "linear", "mlp")
@@ -26,13 +27,17 @@ class TransformerConfig:
 
     Arguments:
         vocabulary: N.
+        outputs: how many tokens there are logits of, with a W_U of their own; by default N.
         length: the longest T.
         d: width of the residual stream.
         layers: number of blocks.
         heads: H.
         head_dimension: h; by default d/H.
-        feed_forward: "none", "linear" (x + W_F x) or "mlp" (x + W_out relu(W_in x)), of every layer or of each.
+        feed_forward: "none", "linear" (x + W_F x) or "mlp" (x + W_out s(W_in x + b_in)), of all layers or of each.
         hidden: m; by default 4 d.
+        hidden_bias: whether there is a b_in, zero at first.
+        activation: s, a name in `simonides.memories.mlp.ACTIVATIONS`.
+        residual: whether a position's own stream is added to what the heads bring it.
         parallel: whether the feed-forward reads what the attention reads, instead of what it leaves.
         positions: "none", "learned" or "sinusoidal" (added to the embeddings), "rotary" or "alibi".
         norm: "none", or "pre": layer normalisation before attention, feed-forward and unembedding.
@@ -50,12 +55,16 @@ class TransformerConfig:
 
     vocabulary: int
     length: int
+    outputs: int | None = None
     d: int = 128
     layers: int = 2
     heads: int = 1
     head_dimension: int | None = None
     feed_forward: str | tuple[str, ...] = "mlp"
     hidden: int | None = None
+    hidden_bias: bool = False
+    activation: str = "relu"
+    residual: bool = True
     parallel: bool = False
     positions: str = "learned"
     norm: str = "none"
@@ -82,6 +91,11 @@ class TransformerConfig:
         check_name("positions", self.positions, POSITIONS)
         check_name("norm", self.norm, NORMS)
         check_attention(self.attention)
+        check_name("activation", self.activation, ACTIVATIONS)
+        if self.tied and self.outputs not in (None, self.vocabulary):
+            raise SimonidesError(
+                f"tied embeddings have {self.vocabulary} outputs, not {self.outputs}; leave outputs out, or untie."
+            )
         if self.head_dimension is None and self.d % self.heads:
             raise SimonidesError(f"d = {self.d} does not part into {self.heads} heads; give head_dimension.")
         if self.merged_queries and (self.heads > 1 or self.h != self.d):
@@ -138,6 +152,8 @@ class Layer(nn.Module):
         if feed_forward == "mlp":
             hidden = config.hidden or 4 * d
             self.W_in, self.W_out = draw(hidden, d), draw(d, hidden)
+            if config.hidden_bias:
+                self.b_in = nn.Parameter(torch.zeros(hidden))
         if config.norm == "pre":
             self.attention_norm = nn.LayerNorm(d, bias=False)
             if feed_forward != "none":
@@ -161,15 +177,24 @@ class Layer(nn.Module):
         moved, weights = attend(self, keys, reads, at, parts if self.config.norm == "none" else None)
         if trace is not None:
             trace.attentions.append(weights.detach())
-        after = own + moved
+        after = own + moved if self.config.residual else moved
+        return self.fed_forward(after, own)
+
+    def fed_forward(
+        self, after: Float[Tensor, "*rows d"], before: Float[Tensor, "*rows d"]
+    ) -> Float[Tensor, "*rows d"]:
+        """The stream after the feed-forward, from the stream after and before attention."""
         if self.feed_forward == "none":
             return after
-        read = own if self.config.parallel else after
+        read = before if self.config.parallel else after
         if self.config.norm == "pre":
             read = self.feed_forward_norm(read)
         if self.feed_forward == "linear":
             return after + read @ self.W_F.mT
-        return after + torch.relu(read @ self.W_in.mT) @ self.W_out.mT
+        hidden = read @ self.W_in.mT
+        if self.config.hidden_bias:
+            hidden = hidden + self.b_in
+        return after + ACTIVATIONS[self.config.activation](hidden) @ self.W_out.mT
 
 
 class Transformer(nn.Module):
@@ -197,7 +222,7 @@ class Transformer(nn.Module):
             return nn.Parameter(scale / config.d**0.5 * torch.randn(rows, config.d, generator=generator))
 
         self.W_E = draw(config.vocabulary, scale)
-        self.W_U = self.W_E if config.tied else draw(config.vocabulary, of_outputs)
+        self.W_U = self.W_E if config.tied else draw(config.outputs or config.vocabulary, of_outputs)
         if config.positions == "learned":
             self.positions = draw(config.length, scale)
         if config.positions == "sinusoidal":
@@ -209,7 +234,7 @@ class Transformer(nn.Module):
 
     def forward(
         self, tokens: Int[Tensor, "B T"], at: Int[Tensor, "B Q"] | None = None, trace: Trace | None = None
-    ) -> Float[Tensor, "B Q N"]:
+    ) -> Float[Tensor, "B Q outputs"]:
         """Logits of what comes next, after every position, or only after those in `at`.
 
         With `at` the last layer and the unembedding work at these positions alone.

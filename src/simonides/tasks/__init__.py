@@ -10,6 +10,7 @@ from simonides.tasks.associations import (
 )
 from simonides.tasks.bigrams import Bigrams, read_bigrams, shakespeare, synthetic
 from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
+from simonides.tasks.facts import Facts, Prompts, facts_of, packaged_facts, synthetic_facts
 from simonides.tasks.triggers import Sequences, TriggeredBigrams
 from simonides.tasks.word_counts import language_words, text_words
 
@@ -17,19 +18,24 @@ __all__ = [
     "PACKAGED",
     "Bigrams",
     "FactTable",
+    "Facts",
+    "Prompts",
     "Sequences",
     "TriggeredBigrams",
+    "facts_of",
     "identity",
     "injective",
     "language_words",
     "many_to_one",
     "packaged",
+    "packaged_facts",
     "permutation",
     "random_function",
     "read_bigrams",
     "read_csv",
     "shakespeare",
     "synthetic",
+    "synthetic_facts",
     "text_words",
     "zipf_weights",
 ]

@@ -32,6 +32,7 @@ class FactTable:
     attributes: tuple[str, ...]
     name: str = "facts"
     first_row: str = ""  # "a header" or "a fact" where that was guessed
+    pairs: tuple[tuple[str, str], ...] = ()  # (subject, relation) of each key, where the table has relations
 
     def __post_init__(self) -> None:
         if not self.keys:
@@ -129,7 +130,7 @@ def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None
         )
     names = columns or (_COLUMNS if width == 3 else (_COLUMNS[0], _COLUMNS[2]))
     keys: dict[str, int] = {}
-    spelled, attributes = [], []
+    spelled, attributes, pairs = [], [], []
     for number, cells in rows:
         if len(cells) != width:
             raise SimonidesError(
@@ -149,8 +150,16 @@ def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None
             )
         spelled.append(key)
         attributes.append(fact["attribute"])
+        if "relation" in fact:
+            pairs.append((fact["subject"], fact["relation"]))
     guessed = "" if header is not None else "a fact" if columns is None else "a header"
-    return FactTable(keys=tuple(spelled), attributes=tuple(attributes), name=path.name, first_row=guessed)
+    return FactTable(
+        keys=tuple(spelled),
+        attributes=tuple(attributes),
+        name=path.name,
+        first_row=guessed,
+        pairs=tuple(pairs),
+    )
 
 
 def packaged(name: str) -> FactTable:
@@ -192,6 +201,7 @@ PACKAGED: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
     "country-capital": lambda: _countries("capital"),
     "country-continent": lambda: _countries("region"),
     "country-currency": lambda: _countries("currencies"),
+    "capital-country": lambda: ((capital, country) for country, capital in _countries("capital")),
     "element-symbol": _elements,
 }
 
