@@ -1,5 +1,6 @@
 """Every claim of the package at smoke scale: its verdict, and that stacking changes no bit of it."""
 
+import jaxtyping
 import pytest
 
 from simonides.lab.loading import package_fingerprint, scan
@@ -10,6 +11,14 @@ from simonides.lab.store import Store
 from simonides.lab.verdict import gather, judge
 
 FILES = {file.id: file for file in scan()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def as_users_run_them():
+    """Without run-time checks of shapes, which take most of the time here and are on in all other tests."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="module", params=FILES)
