@@ -110,7 +110,7 @@ def _weighed(counts: Tensor, scores: Tensor, values: Tensor) -> Tensor:
 
 
 def _weighed_exactly(counts: Tensor, scores: Tensor, values: Tensor) -> Tensor:
-    if float((scores.amax(-1) - scores.amin(-1)).max()) < _RANGE:
+    if float((scores.amax(-1) - scores.amin(-1)).detach().max()) < _RANGE:
         return _weighed(counts, scores, values)
     weights = torch.softmax(scores + counts.log()[:, None], -1)
     return torch.einsum("bhv,hvk->bhk", weights, values)

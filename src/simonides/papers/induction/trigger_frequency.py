@@ -33,7 +33,11 @@ claim = Claim(
     statement=r"\text{accuracy after } t \text{ steps falls with the rank of the triggers}",
     source="Bietti et al. (2023), section 4",
     references=["bietti2023birth"],
-    scales={"smoke": grid([0, 15], 64, 32, 300), "desk": grid(ALL, 128, 64, 320), "paper": grid(ALL, 256, 256, 1000)},
+    scales={
+        "smoke": grid([0, 15], 64, 32, 300),
+        "desk": grid(ALL, 128, 64, 320),
+        "paper": grid(ALL, 256, 256, 1000),
+    },
     measure=measure,
     rules=[Ordered(column="mean_accuracy", by="passed_over", order=(15, 0))],
     figures=[
