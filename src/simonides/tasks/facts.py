@@ -16,7 +16,7 @@ from torch import Tensor
 from simonides.errors import SimonidesError, check_at_least, check_name
 from simonides.tasks.fact_table import FactTable, packaged
 
-KINDS = ("random", "structured", "injective")
+KINDS = ("random", "balanced", "structured", "injective")
 ENDS = ("eos", "relation")
 
 
@@ -89,8 +89,9 @@ def synthetic_facts(
         relations: R.
         answers: D, of one relation; A = R D.
         generator: draws the answers.
-        kind: "random" with replacement, "structured", a*(s, r) = r D + floor(s D/S), or "injective", within a
-            relation every subject another answer (D >= S).
+        kind: "random" with replacement; "balanced", each answer of a relation as often as the others, up to one;
+            "structured", a*(s, r) = r D + floor(s D/S); or "injective", within a relation every subject another
+            answer (D >= S).
 
     >>> synthetic_facts(4, 2, 2, torch.Generator(), kind="structured").answers.tolist()
     [0, 2, 0, 2, 1, 3, 1, 3]
@@ -102,8 +103,10 @@ def synthetic_facts(
         raise SimonidesError(
             f"{answers} answers a relation for {subjects} subjects cannot all differ; give at least as many."
         )
-    if kind == "structured":
+    if kind in ("structured", "balanced"):
         own = (torch.arange(subjects) * answers // subjects).expand(relations, -1)
+        if kind == "balanced":
+            own = torch.stack([row[torch.randperm(subjects, generator=generator)] for row in own])
     elif kind == "injective":
         own = torch.stack([torch.randperm(answers, generator=generator)[:subjects] for _ in range(relations)])
     else:
