@@ -56,6 +56,6 @@ claim = Claim(
             y_label="steps of Adam",
         ),
     ],
-    finding="At d = 32 1,280 kinds of noise change nothing but the first steps. At d = 16 320 kinds cost recall (0.8 "
-    "in place of 1.0): the embeddings of so many tokens are no longer nearly orthogonal to the keys.",
+    finding="At d = 32 1,280 kinds of noise change nothing but the first steps. At d = 16 320 kinds cost recall "
+    "(0.8 in place of 1.0): the embeddings of so many tokens are no longer nearly orthogonal to the keys.",
 )
