@@ -16,6 +16,7 @@ from simonides.errors import SimonidesError, check_at_least
 from simonides.memories import LinearMemory, embed, margins, top_answers
 from simonides.probes.recall import recalled
 from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
+from simonides.tasks.facts import related
 from simonides.theory.orthogonality import KINDS
 from simonides.theory.recall import recall_of_classes, width_for
 
@@ -159,11 +160,15 @@ def _memory() -> int:
 def read_facts(source: Path | str, delimiter: str | None = None, header: bool | None = None) -> FactTable:
     """A packaged table by its name, or a CSV file by its path, with `read_csv`'s options.
 
+    Several packaged tables joined by a plus are one with relations: "country-capital+country-currency".
+
     Raises:
         SimonidesError: when it is neither, or the file cannot be used.
     """
     if source in PACKAGED:
         return packaged(str(source))
+    if isinstance(source, str) and "+" in source and not Path(source).exists():
+        return related(source.split("+"))
     if isinstance(source, Path) or "/" in source or "." in source or Path(source).exists():
         return read_csv(source, delimiter, header)
     return packaged(source)

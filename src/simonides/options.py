@@ -135,18 +135,24 @@ class Cite:
 
 @dataclass(frozen=True, kw_only=True)
 class Recall:
-    """Store a table of facts in one d x d matrix and ask it.
+    """Store a table of facts in one d x d matrix, or in a trained transformer, and ask it.
 
-    The table is country-capital, country-continent, country-currency, element-symbol, or your own CSV of two
-    columns (subject, attribute) or three (subject, relation, attribute; ask for "subject, relation").
+    The table is country-capital, country-continent, country-currency, capital-country, element-symbol, some of
+    them joined by a plus, or your own CSV of two columns (subject, attribute) or three (subject, relation,
+    attribute; ask for "subject, relation").
 
-    Example: simonides recall country-capital France Japan --d 64
+    Examples: simonides recall country-capital France Japan --d 64
+    simonides recall country-capital+country-currency "France, capital" --model transformer
     """
 
     table: Annotated[Positional[str], arg(metavar="TABLE|CSV", help="Which facts.")] = "country-capital"
     keys: Annotated[
         Positional[tuple[str, ...]], arg(metavar="KEY", help="What to ask; by default a few keys.")
     ] = ()
+    model: Annotated[
+        Literal["matrix", "transformer"],
+        arg(help="What keeps them: a d x d matrix, or a one-layer transformer of 6 d^2 weights, trained now."),
+    ] = "matrix"
     d: Annotated[int, arg(help="Width of the embeddings: the matrix has d x d numbers.")] = 64
     seed: Annotated[int, arg(help="Seed of the random embeddings.")] = 0
     embedding: Annotated[Literal["sphere", "gaussian", "orthonormal", "one_hot"], arg(help="Their kind.")] = (
@@ -155,6 +161,7 @@ class Recall:
     rule: Annotated[Literal["outer_products", "pseudo_inverse"], arg(help="How the matrix is written.")] = (
         "outer_products"
     )
+    steps: Annotated[int, arg(help="Of the transformer's training, at most.")] = 1000
     top: Annotated[int, arg(help="How many answers to show.")] = 3
     delimiter: Annotated[str | None, arg(help="Of the CSV; by default a tab for .tsv, else a comma.")] = None
     header: Annotated[

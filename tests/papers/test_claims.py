@@ -51,19 +51,21 @@ def test_at_least_five_seeds_and_three_scales(measured):
 
 
 # rounding differs with the padding of a stack, and training makes much of it; a stack is always measured whole
-TRAINED = {"memories/linear-trained-capacity", "memories/mlp-trained-capacity"}
-# one of them stands for all
-ONE_BY_ONE = {name for name in FILES if name.startswith("induction/")} - {
+TRAINED = {"memories/linear-trained-capacity", "memories/mlp-trained-capacity", "facts/lower-bound"}
+# trained in stacks and in minutes; those left out of the set stand for all
+MINUTES = {name for name in FILES if name.startswith(("induction/", "facts/"))} - {
     "induction/closed-form-width",
     "induction/three-steps",
     "induction/output-distribution",
+    "facts/attention-only-construction",
+    "facts/lower-bound",
 }
 
 
 def test_a_stack_has_the_same_bits_again(measured, tmp_path):
     plan, store = measured
-    if plan.file.id in ONE_BY_ONE:
-        pytest.skip("trains its runs one after the other, each from its own generator; minutes to do again")
+    if plan.file.id in MINUTES:
+        pytest.skip("takes minutes to do again")
     again = Store(tmp_path / "again")
     again.open_for_writing()
     task = pending(plan, again).tasks[0]
@@ -74,8 +76,8 @@ def test_a_stack_has_the_same_bits_again(measured, tmp_path):
 
 def test_a_run_has_the_same_bits_alone_and_in_a_stack(measured, tmp_path):
     plan, store = measured
-    if plan.file.id in ONE_BY_ONE:
-        pytest.skip("trains its runs one after the other")
+    if plan.file.id in MINUTES:
+        pytest.skip("takes minutes to do again")
     if plan.file.id in TRAINED:
         pytest.skip("trained in padded stacks")
     alone = Store(tmp_path / "alone")

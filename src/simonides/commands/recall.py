@@ -1,12 +1,16 @@
-"""`recall`: a table of facts in one matrix, asked from the command line."""
+"""`recall`: a table of facts in one matrix or in a trained transformer, asked from the command line."""
 
 import json
 import math
 import sys
+from dataclasses import asdict
 from typing import Any
 
 from simonides import options as given
+from simonides.errors import SimonidesError
 from simonides.facts import Answer, FactMemory, read_facts
+from simonides.tasks import FactTable
+from simonides.trained_facts import TrainedFacts
 
 
 def recall(options: given.Recall) -> int:
@@ -16,6 +20,8 @@ def recall(options: given.Recall) -> int:
         print(
             f"{table.name}: the first row was taken as {table.first_row} (--header True or False)", file=sys.stderr
         )
+    if options.model == "transformer":
+        return _trained(options, table)
     memory = FactMemory.store(
         table, d=options.d, seed=options.seed, embedding=options.embedding, rule=options.rule
     )
@@ -51,6 +57,51 @@ def recall(options: given.Recall) -> int:
             f"Theory expects {expected:.1f} at this d and N, and d = {memory.width_needed()} for 99 % "
             "of this table by outer products."
         )
+    return 0
+
+
+def _trained(options: given.Recall, table: FactTable) -> int:
+    if (options.embedding, options.rule) != ("sphere", "outer_products"):
+        raise SimonidesError("--embedding and --rule are for the matrix; leave them out with --model transformer.")
+    for key in options.keys:
+        table.row_of(key)  # a misspelt key is told before the training
+    show = sys.stderr.isatty() and not options.json
+    known = TrainedFacts.train(table, options.d, options.seed, options.steps, progress=show)
+    answers = [known.ask(key, options.top) for key in options.keys or table.keys[:3]]
+    astray = known.hallucinating
+    worst = int(astray.argmax())
+    if options.json:
+        found = {
+            "table": table.name,
+            "facts": len(table),
+            "answers": len(table.answers),
+            "d": options.d,
+            "parameters": known.parameters,
+            "steps": known.steps[-1],
+            "right": known.right,
+            "hallucinating": {"step": known.steps[worst], "share": float(astray[worst])},
+            "asked": [asdict(answer) for answer in answers],
+        }
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+        return 0
+    for answer in answers:
+        best = ", ".join(f"{name} {p:.2f}" for name, p in answer.best)
+        print(f"{answer.key}: {best}  ({'right' if answer.right else f'wrong, the table has {answer.expected}'})")
+        if (stage := answer.hallucinated) is not None:
+            print(
+                f"  after {stage.step} steps it said {stage.said} ({stage.probability:.2f}): an answer to this "
+                f"relation for another subject, {stage.distance:.2f} away from p(a | r)"
+            )
+        if answer.known_from is not None:
+            print(f"  right since step {answer.known_from}")
+    print(
+        f"{known.right} of {len(table)} facts recalled by a one-layer transformer of {known.parameters:,} trained "
+        f"weights after {known.steps[-1]} steps ({len(table.answers)} different answers)."
+    )
+    print(
+        f"It hallucinated most after {known.steps[worst]} steps: {astray[worst]:.0%} of its answers fitted the "
+        "relation and belonged to another subject."
+    )
     return 0
 
 

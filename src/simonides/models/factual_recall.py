@@ -65,7 +65,7 @@ def parameter_count(d: int, heads: int, head_dimension: int, hidden: int) -> int
 def linear_attention_model(prompts: Prompts, scale: float) -> Transformer:
     """One head of linear attention on one-hot embeddings: logit_a = sum_t W_OV(a, z_t) w_KQ(z_t).
 
-    W_O holds W_OV and W_K the key-query matrix, of which the column of the last token is w_KQ; both start with all
+    W_O holds W_OV, and the row of the last token in W_K is w_KQ; both matrices start with all
     entries `scale`. The width is V, or A where there are more answers than tokens.
 
     Raises:

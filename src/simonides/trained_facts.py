@@ -1,0 +1,190 @@
+"""Real facts in a trained one-layer transformer: train it on a table, ask it, and see what it said on the way.
+
+`TrainedFacts.train("country-capital", d=32).ask("France")` is all it takes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from simonides.errors import SimonidesError, check_at_least
+from simonides.models import Transformer, counted_logits
+from simonides.models.factual_recall import recall_transformer
+from simonides.models.recall_training import train_recall
+from simonides.tasks import Facts, FactTable, Prompts, facts_of
+
+NOISE, EVERY = 32, 10
+# logits of all facts at once
+_MOST = 50_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What was said after some steps of training.
+
+    Arguments:
+        step: how many.
+        said: the likeliest answer.
+        probability: its probability.
+        distance: total variation of the prediction from p(a | r), what one says who knows the relation alone.
+    """
+
+    step: int
+    said: str
+    probability: float
+    distance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedAnswer:
+    """What a trained model answers to one key.
+
+    Arguments:
+        key, expected: the question and its answer in the table.
+        best: the likeliest answers with their probabilities.
+        right: whether the first of them is the expected one.
+        hallucinated: the stage at which it said an answer of the relation that belongs to another subject, at its
+            nearest to p(a | r); None where it never did.
+        known_from: the first step since when it was right at every record; None where it is not.
+    """
+
+    key: str
+    expected: str
+    best: tuple[tuple[str, float], ...]
+    right: bool
+    hallucinated: Stage | None
+    known_from: int | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrainedFacts:
+    """A table of F facts in the weights of a one-layer transformer, with what it said along its training.
+
+    Arguments:
+        table: the facts.
+        facts: the same as numbers.
+        model: trained.
+        steps: of the records.
+        said: the likeliest answer to each fact at each record.
+        probability: of that answer.
+        distance: of the prediction from p(a | r).
+        logits: at the end, without noise tokens' chance: at their mean.
+
+    >>> table = FactTable(keys=("France", "Peru", "Kenya"), attributes=("Paris", "Lima", "Nairobi"))
+    >>> known = TrainedFacts.train(table, d=16)
+    >>> known.ask("peru").best[0][0], known.right, len(table)
+    ('Lima', 3, 3)
+    """
+
+    table: FactTable
+    facts: Facts
+    model: Transformer
+    steps: tuple[int, ...]
+    said: Int[Tensor, "records F"]
+    probability: Float[Tensor, "records F"]
+    distance: Float[Tensor, "records F"]
+    logits: Float[Tensor, "F A"]
+
+    @classmethod
+    def train(
+        cls, table: FactTable, d: int = 64, seed: int = 0, steps: int = 1000, progress: bool = False
+    ) -> "TrainedFacts":
+        """Train on prompts that hide subject and relation among noise, until 99 % are right or the steps are over.
+
+        The model has 8 heads of dimension d/8 and d hidden units: 6 d^2 trained weights.
+
+        Raises:
+            SimonidesError: when d is no multiple of 8, or the table too large to train on at once.
+        """
+        check_at_least("steps", steps, 1)
+        if d < 8 or d % 8:
+            raise SimonidesError(f"d = {d} does not part into 8 heads; give a multiple of 8.")
+        facts = facts_of(table)
+        if len(facts) * len(facts.answer_names) > _MOST:
+            raise SimonidesError(
+                f"{len(facts):,} facts with {len(facts.answer_names):,} answers are too many to train on here; "
+                "give a smaller table."
+            )
+        generator = torch.Generator().manual_seed(seed)
+        prompts = Prompts(facts=facts, noise=NOISE)
+        rows = torch.arange(len(facts))
+        typical = prompts.expected_counts(rows)
+        by_relation = facts.by_relation[facts.relations].float()
+
+        def seen(model: Callable[[Tensor], Tensor]) -> Tensor:
+            p = model(typical[None])[0].softmax(-1)
+            likeliest = p.max(-1)
+            return torch.stack([likeliest.indices.float(), likeliest.values, (p - by_relation).abs().sum(-1) / 2])
+
+        model = recall_transformer(prompts, d, 8, d // 8, d, generator)
+        trained = train_recall(
+            [model], [prompts], [generator], steps, every=EVERY, seen={"seen": seen}, progress=progress
+        )
+        (final,) = trained.models
+        with torch.no_grad():
+            logits = counted_logits(final, typical, prompts.ends(rows))
+        said, probability, distance = trained.history.column("seen").unbind(1)
+        return cls(
+            table=table,
+            facts=facts,
+            model=final,
+            steps=tuple(trained.history.steps),
+            said=said.long(),
+            probability=probability,
+            distance=distance,
+            logits=logits,
+        )
+
+    @property
+    def parameters(self) -> int:
+        """How many trained numbers there are."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    @property
+    def right(self) -> int:
+        """How many of the F facts are recalled."""
+        return int((self.logits.argmax(-1) == self.facts.answers).sum())
+
+    @property
+    def hallucinating(self) -> Float[Tensor, " records"]:
+        """Share of facts answered, at each record, with an answer of the relation that is not theirs."""
+        of_relation = self.facts.admissible[self.facts.relations, self.said]
+        return (of_relation & (self.said != self.facts.answers)).double().mean(1)
+
+    def ask(self, key: str, top: int = 3) -> TrainedAnswer:
+        """The likeliest answers to a key of the table, and what was said on the way.
+
+        Raises:
+            SimonidesError: when the table has no such key; names the nearest ones.
+        """
+        check_at_least("top", top, 1)
+        row = self.table.row_of(key)
+        names, expected = self.table.answers, int(self.facts.answers[row])
+        found = self.logits[row].softmax(-1).topk(min(top, len(names)))
+        best = zip(found.indices.tolist(), found.values.tolist(), strict=True)
+        right = self.said[:, row] == expected
+        known = right.flip(0).long().cumprod(0).sum()
+        return TrainedAnswer(
+            key=self.table.keys[row],
+            expected=self.table.attributes[row],
+            best=tuple((names[place], probability) for place, probability in best),
+            right=bool(self.logits[row].argmax() == expected),
+            hallucinated=self._hallucinated(row, right),
+            known_from=self.steps[-int(known)] if known else None,
+        )
+
+    def _hallucinated(self, row: int, right: Tensor) -> Stage | None:
+        of_relation = self.facts.admissible[self.facts.relations[row], self.said[:, row]]
+        astray = (of_relation & ~right).nonzero()[:, 0]
+        if not len(astray):
+            return None
+        at = int(astray[self.distance[astray, row].argmin()])
+        return Stage(
+            step=self.steps[at],
+            said=self.table.answers[int(self.said[at, row])],
+            probability=float(self.probability[at, row]),
+            distance=float(self.distance[at, row]),
+        )
