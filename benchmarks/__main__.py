@@ -5,22 +5,22 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import capacity, induction, lab, recall, training
+from benchmarks import capacity, facts, induction, lab, recall, training
 from simonides.lab.environment import environment
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    facts = environment()
+    machine = environment()
     text = [
         "# Benchmarks",
         "",
         "Measured by `make bench`: one thread, medians of interleaved rounds. On a shared machine: read ratios.",
         "",
-        f"Processor {facts['processor']} ({torch.backends.cpu.get_cpu_capability()}), torch {facts['torch']}, "
+        f"Processor {machine['processor']} ({torch.backends.cpu.get_cpu_capability()}), torch {machine['torch']}, "
         f"Python {platform.python_version()}.",
     ]
-    for module in (recall, capacity, training, induction, lab):
+    for module in (recall, capacity, training, induction, facts, lab):
         text += ["", f"## {module.__name__.split('.')[-1]}", "", (module.__doc__ or "").strip(), ""]
         for line in module.lines():
             print(line, flush=True)

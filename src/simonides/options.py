@@ -141,8 +141,8 @@ class Recall:
     them joined by a plus, or your own CSV of two columns (subject, attribute) or three (subject, relation,
     attribute; ask for "subject, relation").
 
-    Examples: simonides recall country-capital France Japan --d 64
-    simonides recall country-capital+country-currency "France, capital" --model transformer
+    Example: simonides recall country-capital France Japan --d 64
+    Or: simonides recall country-capital+country-currency "France, capital" --model transformer
     """
 
     table: Annotated[Positional[str], arg(metavar="TABLE|CSV", help="Which facts.")] = "country-capital"

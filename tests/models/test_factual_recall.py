@@ -127,7 +127,7 @@ def test_attention_alone_recalls_what_theory_says(generator):
         found.append(recall(construct_recall(task, 96, 12, generator), task, generator))
     assert sum(found) / len(found) == pytest.approx(heads_recall(96, 6, 4), abs=0.02)
     task = some_task(12, 6, 4, noise=8)
-    assert recall(construct_recall(task, 2 * width_for_heads(6, 4), 12, generator), task, generator) == 1.0
+    assert recall(construct_recall(task, 3 * width_for_heads(6, 4), 12, generator), task, generator) == 1.0
 
 
 def test_the_constructed_head_looks_at_its_token_or_at_the_end(generator):
