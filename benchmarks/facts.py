@@ -59,8 +59,8 @@ def _step() -> str:
     )
     ratio = found["dense"] / found["counted"]
     return (
-        f"forward and backward of 1,024 prompts: {1e3 * found['counted']:.2f} ms from counts, {ratio:.1f} times faster "
-        f"than from tokens (wanted: 5); {found['counted'] / found['floor']:.1f} times its products"
+        f"forward and backward of 1,024 prompts: {1e3 * found['counted']:.2f} ms from counts, {ratio:.1f} times "
+        f"faster than from tokens (wanted: 5); {found['counted'] / found['floor']:.1f} times its products"
     )
 
 
