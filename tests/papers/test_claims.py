@@ -53,12 +53,14 @@ def test_at_least_five_seeds_and_three_scales(measured):
 # rounding differs with the padding of a stack, and training makes much of it; a stack is always measured whole
 TRAINED = {"memories/linear-trained-capacity", "memories/mlp-trained-capacity", "facts/lower-bound"}
 # trained in stacks and in minutes; those left out of the set stand for all
-MINUTES = {name for name in FILES if name.startswith(("induction/", "facts/"))} - {
+MINUTES = {name for name in FILES if name.startswith(("induction/", "facts/", "truncation/"))} - {
     "induction/closed-form-width",
     "induction/three-steps",
     "induction/output-distribution",
     "facts/attention-only-construction",
     "facts/lower-bound",
+    "truncation/one-step-noise",
+    "truncation/toy-noise-direction",
 }
 
 

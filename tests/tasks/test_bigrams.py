@@ -148,3 +148,28 @@ def test_refusals():
     with pytest.raises(SimonidesError, match="without an output"):
         stuck.sample(1, torch.Generator())
     assert occurrences(torch.tensor([[1, 1]]), torch.tensor([[1]])).tolist() == [[1, 2]]
+
+
+def test_noise_follows_triggers_at_its_odds():
+    bigrams = shakespeare()
+    task = TriggeredBigrams(bigrams=bigrams, length=64, triggers="frequent", count=1, noise=0.3, noise_token=2)
+    found = task.sample(4000, torch.Generator().manual_seed(0))
+    after = found.targets[found.occurrence > 0]
+    own = found.outputs.expand(-1, 64)[found.occurrence > 0]
+    assert bool(((after == 2) | (after == own)).all())
+    assert float((after[own != 2] == 2).double().mean()) == pytest.approx(0.3, abs=0.01)
+
+
+def test_without_noise_the_draws_are_as_they_were():
+    plain = TriggeredBigrams(bigrams=shakespeare(), length=16, triggers="frequent")
+    same = TriggeredBigrams(bigrams=shakespeare(), length=16, triggers="frequent", noise_token=3)
+    drawn = [task.sample(20, torch.Generator().manual_seed(0)).tokens for task in (plain, same)]
+    assert torch.equal(*drawn)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"noise": 1.5}, "noise = 1.5"), ({"noise_token": 65}, "none of 65")]
+)
+def test_bad_noise(settings, said):
+    with pytest.raises(SimonidesError, match=said):
+        TriggeredBigrams(bigrams=shakespeare(), length=16, **settings)

@@ -5,15 +5,17 @@ o_k after z_t = q_k, else ~ pi_b(. | z_t). What follows a trigger's first occurr
 later ones can, by looking back. Letters: `B` sequences, `T` positions, `N` tokens, `K` triggers.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least, check_name
+from simonides.errors import SimonidesError, check_at_least, check_name, check_share
 from simonides.tasks.bigrams import Bigrams
 
 TRIGGERS = ("frequent", "random")
@@ -67,6 +69,9 @@ class TriggeredBigrams:
         outputs: "uniform" over all tokens, or "bigram", pi_b(. | q_k).
         repeats: what an output may be: "allowed" anything, "not itself" no trigger of its own, or "no trigger" at
             all. Where it may, sequences loop, and weak models look better than they are.
+        noise: the odds that a trigger is followed by `noise_token` in place of its output (Chen, Bruna & Bietti
+            2025): an association that holds in every sequence, beside the one that holds in this one.
+        noise_token: a token's number.
     """
 
     bigrams: Bigrams
@@ -76,6 +81,8 @@ class TriggeredBigrams:
     offset: int = 0
     outputs: str = "uniform"
     repeats: str = "allowed"
+    noise: float = 0.0
+    noise_token: int = 0
 
     def __post_init__(self) -> None:
         check_name("triggers", self.triggers, TRIGGERS)
@@ -84,6 +91,12 @@ class TriggeredBigrams:
         check_at_least("length", self.length, 1)
         check_at_least("offset", self.offset, 0)
         check_at_least("count", self.count, 1)
+        if self.noise:
+            check_share("noise", self.noise)
+        if not 0 <= self.noise_token < len(self.bigrams):
+            raise SimonidesError(
+                f"noise_token = {self.noise_token} is none of {len(self.bigrams)} tokens; count from 0."
+            )
         room = len(self.bigrams) - self.offset
         if self.count >= room:
             raise SimonidesError(
@@ -112,15 +125,18 @@ class TriggeredBigrams:
         uniform = torch.rand(length, batch, generator=generator, dtype=torch.float64).numpy() * size
         column = uniform.astype(np.int64)
         level = uniform - column
+        flips = self._flips(batch, generator)
         tokens = np.empty((length + 1, batch), dtype=np.int64)
         tokens[0] = torch.multinomial(self.bigrams.unigram, batch, replacement=True, generator=generator).numpy()
         rows = np.arange(batch) * size
         # one step after the other for the whole batch; numpy's calls on so few numbers cost a third of torch's
-        for now, following, high, place in zip(tokens, tokens[1:], level, column, strict=False):
+        for now, following, high, place, flip in zip(tokens, tokens[1:], level, column, flips, strict=False):
             cell = now * size + place
             free = np.where(high < accept[cell], place, other[cell])
             must = forced[rows + now]
-            following[:] = np.where(must >= 0, must, free)
+            following[:] = np.where(
+                must >= 0, must if flip is None else np.where(flip, self.noise_token, must), free
+            )
         sequence = torch.from_numpy(tokens.T.copy())
         return Sequences(
             tokens=sequence,
@@ -128,6 +144,12 @@ class TriggeredBigrams:
             triggers=triggers,
             outputs=outputs,
         )
+
+    def _flips(self, batch: int, generator: torch.Generator) -> Iterable[np.ndarray | None]:
+        """Where a trigger is followed by noise; nothing is drawn where there is none."""
+        if not self.noise:
+            return repeat(None, self.length)
+        return (torch.rand(self.length, batch, generator=generator) < self.noise).numpy()
 
     def _draw_triggers(self, batch: int, generator: torch.Generator) -> Int[Tensor, "B K"]:
         fixed = self.fixed_triggers
