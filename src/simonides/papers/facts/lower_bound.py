@@ -64,7 +64,7 @@ claim = Claim(
     source="Nichani, Lee & Bietti (2025), lower bounds; Fano's inequality, Cover & Thomas (2006), theorem 2.10.1",
     references=["nichani2025factual", "cover2006elements"],
     scales={
-        "smoke": grid([8], 400),
+        "smoke": grid([10], 400),
         "desk": grid([10, 13, 16], 1500),
         "paper": grid([10, 13, 16, 20], 16_384),
     },
@@ -81,12 +81,11 @@ claim = Claim(
                 "bits of facts a bit kept": "share",
             },
             x="bits",
-            where={"subjects": subjects},
+            where={"subjects": 10},
             log="",
-            title=f"{subjects**2} facts in 1,552 trained weights, rounded",
+            title="100 facts in 1,552 trained weights, rounded",
             x_label="bits kept of every weight",
             y_label="recall; bits a weight; bits a bit",
         )
-        for subjects in (10, 16)
     ],
 )

@@ -102,7 +102,7 @@ claim = Claim(
     source="after Chen, Bruna & Bietti (2025), first version; closed form derived here",
     references=["chen2025distributional"],
     scales={
-        "smoke": grid([ONE_HOT[0], ONE_HOT[1], ONE_HOT[4], GAUSSIAN[1]], [2000]),
+        "smoke": grid([ONE_HOT[0], ONE_HOT[1], ONE_HOT[3], ONE_HOT[4], GAUSSIAN[1]], [1000]),
         "desk": grid([*ONE_HOT, *GAUSSIAN], [10, 30, 100, 300, 1000, 5000]),
         "paper": grid([*ONE_HOT, *GAUSSIAN], [10, 100, 1000, 10_000, 50_000]),
     },

@@ -1,0 +1,308 @@
+"""Decoders of real checkpoints in one form: every weight by its role and head, whatever layout it came in.
+
+Weights act on column vectors and go by the names of the toy transformer: W_E, W_U, positions, and of each layer
+W_Q, W_K, W_V, W_O (by heads), W_in, W_gate, W_out, with biases b_. Letters: `B` sequences, `T` positions, `V`
+tokens, `d` width, `H` heads of dimension `h`, `G` heads of keys and values (shared by H/G heads each), `m`
+hidden units.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from simonides.errors import SimonidesError
+
+NORMS = ("layer", "rms")
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": functional.gelu,
+    "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
+    "relu": torch.relu,
+    "silu": functional.silu,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """What a decoder is made of.
+
+    Arguments:
+        vocabulary: V.
+        d: width.
+        layers: number of blocks.
+        heads: H.
+        groups: G, heads of keys and values.
+        h: head dimension.
+        hidden: m.
+        length: the most positions, where they are learned; else 0.
+        norm: "layer" or "rms".
+        epsilon: of the norms.
+        rotated: dimensions of each head that are turned by position; 0 for none.
+        base: of the rotation's rates, base^(-2 i/rotated).
+        pairs: whether (2 i, 2 i + 1) are turned together, as in GPT-J, or (i, i + rotated/2).
+        parallel: whether the feed-forward reads the stream before attention.
+        shared_norm: whether both read through one norm.
+        activation: a name in `ACTIVATIONS`.
+        gated: whether hidden units are s(W_gate x) * (W_in x).
+    """
+
+    vocabulary: int
+    d: int
+    layers: int
+    heads: int
+    groups: int
+    h: int
+    hidden: int
+    length: int = 0
+    norm: str = "layer"
+    epsilon: float = 1e-5
+    rotated: int = 0
+    base: float = 10_000.0
+    pairs: bool = False
+    parallel: bool = False
+    shared_norm: bool = False
+    activation: str = "gelu"
+    gated: bool = False
+
+    def shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """The weights of a layer; biases may be missing."""
+        d, h = self.d, self.h
+        found: dict[str, tuple[int, ...]] = {
+            "W_Q": (self.heads, h, d),
+            "W_K": (self.groups, h, d),
+            "W_V": (self.groups, h, d),
+            "W_O": (self.heads, d, h),
+            "b_Q": (self.heads, h),
+            "b_K": (self.groups, h),
+            "b_V": (self.groups, h),
+            "b_O": (d,),
+            "W_in": (self.hidden, d),
+            "b_in": (self.hidden,),
+            "W_out": (d, self.hidden),
+            "b_out": (d,),
+            "attention_scale": (d,),
+            "attention_shift": (d,),
+            "feed_forward_scale": (d,),
+            "feed_forward_shift": (d,),
+        }
+        if self.gated:
+            found["W_gate"] = (self.hidden, d)
+        return found
+
+
+class PretrainedLayer(nn.Module):
+    """One block; a missing bias is zero."""
+
+    W_Q: nn.Parameter
+    W_K: nn.Parameter
+    W_V: nn.Parameter
+    W_O: nn.Parameter
+    W_in: nn.Parameter
+    W_gate: nn.Parameter
+    W_out: nn.Parameter
+    b_Q: nn.Parameter | None  # noqa: N815
+    b_K: nn.Parameter | None  # noqa: N815
+    b_V: nn.Parameter | None  # noqa: N815
+    b_O: nn.Parameter | None  # noqa: N815
+    b_in: nn.Parameter | None
+    b_out: nn.Parameter | None
+    attention_scale: nn.Parameter
+    attention_shift: nn.Parameter | None
+    feed_forward_scale: nn.Parameter
+    feed_forward_shift: nn.Parameter | None
+
+    def __init__(self, architecture: Architecture, weights: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.architecture = architecture
+        for name in architecture.shapes(0):
+            value = weights.get(name)
+            self.register_parameter(name, None if value is None else nn.Parameter(value, requires_grad=False))
+
+    def attention(
+        self, stream: Float[Tensor, "B T d"], keep: list[Tensor] | None = None
+    ) -> Float[Tensor, "B T d"]:
+        """What the heads add; their weights, B x H x T x T, are put into `keep` if there is one."""
+        a = self.architecture
+        read = _normed(stream, a, self.attention_scale, self.attention_shift)
+        q, k, v = (
+            _heads(read, weight, bias)
+            for weight, bias in ((self.W_Q, self.b_Q), (self.W_K, self.b_K), (self.W_V, self.b_V))
+        )
+        if a.rotated:
+            q, k = (turned(x, a.rotated, a.base, a.pairs) for x in (q, k))
+        if a.groups != a.heads:
+            k, v = (x.repeat_interleave(a.heads // a.groups, 1) for x in (k, v))
+        if keep is None:
+            found = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        else:
+            future = torch.ones(stream.shape[1], stream.shape[1], dtype=torch.bool, device=stream.device).triu(1)
+            weights = torch.softmax((q @ k.mT / a.h**0.5).masked_fill(future, -torch.inf), -1)
+            keep.append(weights)
+            found = weights @ v
+        mixed = found.transpose(1, 2).flatten(2) @ self.W_O.transpose(1, 2).flatten(0, 1)
+        return mixed if self.b_O is None else mixed + self.b_O
+
+    def feed_forward(self, stream: Float[Tensor, "B T d"]) -> Float[Tensor, "B T d"]:
+        """What the hidden units add."""
+        a = self.architecture
+        shared = a.shared_norm
+        read = _normed(
+            stream,
+            a,
+            self.attention_scale if shared else self.feed_forward_scale,
+            self.attention_shift if shared else self.feed_forward_shift,
+        )
+        hidden = functional.linear(read, self.W_in, self.b_in)
+        activation = ACTIVATIONS[a.activation]
+        hidden = activation(read @ self.W_gate.mT) * hidden if a.gated else activation(hidden)
+        return functional.linear(hidden, self.W_out, self.b_out)
+
+    def forward(self, stream: Float[Tensor, "B T d"], keep: list[Tensor] | None = None) -> Float[Tensor, "B T d"]:
+        """The stream after the block."""
+        after = stream + self.attention(stream, keep)
+        return after + self.feed_forward(stream if self.architecture.parallel else after)
+
+
+class PretrainedModel(nn.Module):
+    """A decoder with the weights of a checkpoint, for reading and editing; nothing is trained.
+
+    Arguments:
+        architecture: its parts.
+        weights: "W_E", "W_U" (left out where it is W_E), "b_U", "positions", "final_scale" and "final_shift".
+        layers: the weights of each layer, by the names of `Architecture.shapes`.
+
+    Raises:
+        SimonidesError: when a weight is missing or has another shape.
+    """
+
+    b_U: nn.Parameter | None  # noqa: N815
+    positions: nn.Parameter | None
+    final_scale: nn.Parameter
+    final_shift: nn.Parameter | None
+
+    def __init__(
+        self, architecture: Architecture, weights: dict[str, Tensor], layers: list[dict[str, Tensor]]
+    ) -> None:
+        super().__init__()
+        a = architecture
+        expected = {"W_E": (a.vocabulary, a.d), "W_U": (a.vocabulary, a.d), "final_scale": (a.d,)}
+        if a.length:
+            expected["positions"] = (a.length, a.d)
+        _check("the checkpoint", {"W_U": weights.get("W_E", torch.empty(0)), **weights}, expected)
+        for number, own in enumerate(layers):
+            needed = {n: s for n, s in a.shapes(number).items() if n in own or n in _NEEDED}
+            if a.shared_norm:
+                needed.pop("feed_forward_scale", None)
+            _check(f"layer {number}", own, needed)
+        self.architecture = a
+        self.W_E = nn.Parameter(weights["W_E"], requires_grad=False)
+        self.W_U = nn.Parameter(weights["W_U"], requires_grad=False) if "W_U" in weights else self.W_E
+        for name in ("b_U", "positions", "final_scale", "final_shift"):
+            value = weights.get(name)
+            self.register_parameter(name, None if value is None else nn.Parameter(value, requires_grad=False))
+        self.layers = nn.ModuleList(PretrainedLayer(a, own) for own in layers)
+
+    def embedded(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
+        """The stream before the first layer.
+
+        Raises:
+            SimonidesError: when there are more positions than the model has, or tokens it does not know.
+        """
+        a = self.architecture
+        if a.length and tokens.shape[1] > a.length:
+            raise SimonidesError(f"{tokens.shape[1]} positions; this model has {a.length}.")
+        if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < a.vocabulary:
+            raise SimonidesError(
+                f"tokens from {int(tokens.min())} to {int(tokens.max())}; it knows {a.vocabulary}."
+            )
+        stream = self.W_E[tokens]
+        return stream if self.positions is None else stream + self.positions[: tokens.shape[1]]
+
+    def through(
+        self,
+        stream: Float[Tensor, "B T d"],
+        start: int = 0,
+        stop: int | None = None,
+        keep: list[Tensor] | None = None,
+    ) -> Float[Tensor, "B T d"]:
+        """The stream after layers start .. stop - 1: what lies below an edit is computed once."""
+        for layer in self.layers[start:stop]:
+            stream = layer(stream, keep)
+        return stream
+
+    def unembedded(self, stream: Float[Tensor, "*rows d"]) -> Float[Tensor, "*rows V"]:
+        """Logits of a stream after the last layer."""
+        normed = _normed(stream, self.architecture, self.final_scale, self.final_shift)
+        return functional.linear(normed, self.W_U, self.b_U)
+
+    def forward(self, tokens: Int[Tensor, "B T"], keep: list[Tensor] | None = None) -> Float[Tensor, "B T V"]:
+        """Logits of what comes next, after every position."""
+        return self.unembedded(self.through(self.embedded(tokens), keep=keep))
+
+    def W_KQ(  # noqa: N802 - the field's name
+        self, layer: int, head: int = 0
+    ) -> Float[Tensor, "d d"]:
+        """Key by query, without biases and rotation."""
+        own = self._layer(layer, head)
+        return own.W_K[self._group(head)].mT @ own.W_Q[head]
+
+    def W_OV(  # noqa: N802
+        self, layer: int, head: int = 0
+    ) -> Float[Tensor, "d d"]:
+        """W_O W_V: what a head writes of what it attends to, behind the layer's norm."""
+        own = self._layer(layer, head)
+        return own.W_O[head] @ own.W_V[self._group(head)]
+
+    def _group(self, head: int) -> int:
+        return head * self.architecture.groups // self.architecture.heads
+
+    def _layer(self, layer: int, head: int) -> PretrainedLayer:
+        a = self.architecture
+        if not 0 <= layer < a.layers or not 0 <= head < a.heads:
+            raise SimonidesError(
+                f"no head {head} in layer {layer}: there are {a.layers} layers of {a.heads}, from 0."
+            )
+        found = self.layers[layer]
+        assert isinstance(found, PretrainedLayer)
+        return found
+
+
+_NEEDED = {"W_Q", "W_K", "W_V", "W_O", "W_in", "W_gate", "W_out", "attention_scale", "feed_forward_scale"}
+
+
+def turned(x: Float[Tensor, "B H T h"], rotated: int, base: float, pairs: bool) -> Float[Tensor, "B H T h"]:
+    """Turn the first `rotated` dimensions by t base^(-2 i/rotated) (Su et al. 2021)."""
+    part, rest = x[..., :rotated], x[..., rotated:]
+    rates = base ** (-torch.arange(0, rotated, 2, device=x.device) / rotated)
+    angles = torch.arange(x.shape[-2], device=x.device)[:, None] * rates
+    sine, cosine = angles.sin().to(x), angles.cos().to(x)
+    if pairs:
+        first, second = part[..., 0::2], part[..., 1::2]
+    else:
+        first, second = part.chunk(2, -1)
+    one, two = first * cosine - second * sine, second * cosine + first * sine
+    joined = torch.stack([one, two], -1).flatten(-2) if pairs else torch.cat([one, two], -1)
+    return torch.cat([joined, rest], -1)
+
+
+def _heads(stream: Tensor, weight: Tensor, bias: Tensor | None) -> Float[Tensor, "B heads T h"]:
+    heads, h, d = weight.shape
+    found = functional.linear(stream, weight.reshape(heads * h, d), None if bias is None else bias.flatten())
+    return found.unflatten(-1, (heads, h)).transpose(1, 2)
+
+
+def _normed(stream: Tensor, a: Architecture, scale: Tensor, shift: Tensor | None) -> Tensor:
+    if a.norm == "rms":
+        return functional.rms_norm(stream, (a.d,), scale, a.epsilon)
+    return functional.layer_norm(stream, (a.d,), scale, shift, a.epsilon)
+
+
+def _check(place: str, weights: dict[str, Tensor], expected: dict[str, tuple[int, ...]]) -> None:
+    for name, shape in expected.items():
+        if name not in weights:
+            raise SimonidesError(f"{place} has no {name}; expected {', '.join(expected)}.")
+        if tuple(weights[name].shape) != shape:
+            raise SimonidesError(f"{place}: {name} is {tuple(weights[name].shape)}, expected {shape}.")

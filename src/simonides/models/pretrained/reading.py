@@ -1,0 +1,111 @@
+"""Checkpoints on disk: a folder in Hugging Face's layout or a GGUF file, mapped into memory, one tensor at a time.
+
+Nothing is unpickled: files in other formats are named and refused.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from simonides.errors import SimonidesError
+from simonides.models.pretrained import gguf_files
+from simonides.models.pretrained.layouts import Read, architecture_of, weights_of
+from simonides.models.pretrained.network import PretrainedModel
+
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) -> PretrainedModel:
+    """The decoder in a checkpoint folder (config.json and *.safetensors) or in a GGUF file.
+
+    GPT-NeoX and Pythia, GPT-2, GPT-J, Llama and SmolLM; of GGUF files those of Llama's kind.
+
+    Arguments:
+        checkpoint: folder or file.
+        dtype: of the weights in memory.
+
+    Raises:
+        SimonidesError: when the folder is no checkpoint, one that is not supported, or lacks weights: the message
+            says which were expected and which there are.
+    """
+    with opened_checkpoint(Path(checkpoint)) as (config, names, read):
+        architecture = architecture_of(config)
+
+        def typed(name: str) -> Tensor | None:
+            found = read(name)
+            return None if found is None else found.to(dtype)
+
+        whole, layers = weights_of(config, architecture, typed)
+        try:
+            return PretrainedModel(architecture, whole, layers)
+        except SimonidesError as error:
+            shown = ", ".join(sorted(names)[:8])
+            raise SimonidesError(
+                f"{checkpoint}: {error} The files hold {len(names)} tensors: {shown}, ..."
+            ) from None
+
+
+@contextmanager
+def opened_checkpoint(path: Path) -> Iterator[tuple[dict[str, Any], set[str], Read]]:
+    """The configuration, the tensors' names and a reader of a checkpoint, which stays mapped meanwhile.
+
+    Raises:
+        SimonidesError: when it is no checkpoint.
+    """
+    if path.suffix == ".gguf":
+        with gguf_files.opened(path) as found:
+            yield found
+        return
+    config = read_config(path)
+    with tensors(path) as (names, read):
+        yield config, names, read
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a checkpoint folder.
+
+    Raises:
+        SimonidesError: when there is none, or it is no JSON object.
+    """
+    if not folder.is_dir():
+        raise SimonidesError(f"{folder} is no folder; give the folder of a checkpoint, with config.json in it.")
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        there = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
+        raise SimonidesError(f"{folder} has no config.json; it holds {there}.") from None
+    except (OSError, ValueError) as error:
+        raise SimonidesError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(config, dict):
+        raise SimonidesError(f"{path} is no JSON object; is it a model's configuration?")
+    return config
+
+
+@contextmanager
+def tensors(folder: Path) -> Iterator[tuple[set[str], Read]]:
+    """The names of all tensors of a folder, and a function that reads one; its files stay mapped meanwhile.
+
+    Raises:
+        SimonidesError: when there are no safetensors, or a file is damaged.
+    """
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix in _PICKLED]
+        why = f"; {pickled[0]} is pickled, which may run code: convert it to safetensors" if pickled else ""
+        raise SimonidesError(f"{folder} has no *.safetensors{why}.")
+    with ExitStack() as stack:
+        homes: dict[str, Any] = {}
+        for path in files:
+            try:
+                opened = stack.enter_context(safe_open(path, "pt"))
+                homes |= dict.fromkeys(opened.keys(), opened)
+            except (OSError, SafetensorError) as error:
+                raise SimonidesError(f"{path} cannot be read: {error}; fetch it again.") from None
+        yield set(homes), lambda name: homes[name].get_tensor(name) if name in homes else None

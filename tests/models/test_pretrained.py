@@ -1,0 +1,164 @@
+"""Checkpoints of every supported layout against the reference library, and folders that are none."""
+
+import json
+
+import pytest
+import torch
+
+from simonides.errors import SimonidesError
+from simonides.models.pretrained import load_pretrained
+
+transformers = pytest.importorskip("transformers", reason="needs the reference library, transformers")
+# its own deprecations are not ours
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+CONFIGS = {
+    "gpt_neox": lambda: transformers.GPTNeoXConfig(
+        vocab_size=50,
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=48,
+        rotary_pct=0.25,
+    ),
+    "gpt_neox sequential": lambda: transformers.GPTNeoXConfig(
+        vocab_size=50,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        use_parallel_residual=False,
+    ),
+    "gpt2": lambda: transformers.GPT2Config(vocab_size=50, n_embd=32, n_layer=3, n_head=4, n_positions=16),
+    "gptj": lambda: transformers.GPTJConfig(
+        vocab_size=50, n_embd=32, n_layer=3, n_head=4, n_positions=16, rotary_dim=4
+    ),
+    "llama": lambda: transformers.LlamaConfig(
+        vocab_size=50,
+        hidden_size=36,
+        num_hidden_layers=3,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        intermediate_size=40,
+        tie_word_embeddings=True,
+    ),
+    "llama untied": lambda: transformers.LlamaConfig(
+        vocab_size=50, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=40
+    ),
+}
+
+
+def reference(name, folder):
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(CONFIGS[name]()).eval()
+    with torch.no_grad():
+        for key, parameter in model.named_parameters():
+            if parameter.dim() == 1:  # norms and biases start at one and zero, which would hide a mistake
+                parameter.add_(0.2 * torch.randn_like(parameter))
+            elif "ln" not in key:
+                parameter.mul_(5.0)
+    model.save_pretrained(folder)
+    return model
+
+
+TOKENS = torch.randint(50, (3, 12), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_logits_are_those_of_the_reference_library(name, tmp_path):
+    theirs, ours = reference(name, tmp_path), load_pretrained(tmp_path)
+    with torch.no_grad():
+        expected = theirs(TOKENS).logits
+    torch.testing.assert_close(ours(TOKENS), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["gpt_neox", "llama"])
+def test_attention_is_that_of_the_reference_library(name, tmp_path):
+    theirs = reference(name, tmp_path)
+    theirs.set_attn_implementation("eager")
+    ours, kept = load_pretrained(tmp_path), []
+    logits = ours(TOKENS, keep=kept)
+    torch.testing.assert_close(logits, ours(TOKENS), atol=1e-4, rtol=1e-4)
+    with torch.no_grad():
+        expected = theirs(TOKENS, output_attentions=True).attentions
+    for mine, other in zip(kept, expected, strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_prefix_is_computed_once(name, tmp_path):
+    reference(name, tmp_path)
+    model = load_pretrained(tmp_path)
+    below = model.through(model.embedded(TOKENS), stop=1)
+    assert torch.equal(model.unembedded(model.through(below, start=1)), model(TOKENS))
+
+
+def test_heads_share_keys_by_groups(tmp_path):
+    theirs = reference("llama", tmp_path)
+    model = load_pretrained(tmp_path)
+    attention = theirs.model.layers[1].self_attn
+    h = 6
+    value = attention.v_proj.weight[h : 2 * h]  # the second of two groups serves heads 3, 4 and 5
+    output = attention.o_proj.weight[:, 4 * h : 5 * h]
+    torch.testing.assert_close(model.W_OV(1, 4), (output @ value).detach())
+    key, query = attention.k_proj.weight[:h], attention.q_proj.weight[:h]
+    torch.testing.assert_close(model.W_KQ(1, 0), (key.mT @ query).detach())
+    with pytest.raises(SimonidesError, match="no head 6 in layer 0"):
+        model.W_OV(0, 6)
+
+
+def test_sharded_checkpoints(tmp_path):
+    theirs = reference("gpt_neox", tmp_path / "one")
+    theirs.save_pretrained(tmp_path / "many", max_shard_size="20KB")
+    assert len(list((tmp_path / "many").glob("*.safetensors"))) > 1
+    one, many = load_pretrained(tmp_path / "one"), load_pretrained(tmp_path / "many")
+    assert torch.equal(one(TOKENS), many(TOKENS))
+
+
+def test_what_is_no_checkpoint_is_told(tmp_path):
+    with pytest.raises(SimonidesError, match="is no folder"):
+        load_pretrained(tmp_path / "nothing")
+    with pytest.raises(SimonidesError, match="it holds nothing"):
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text("[1]")
+    with pytest.raises(SimonidesError, match="no JSON object"):
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "mamba"}))
+    with pytest.raises(SimonidesError, match="'mamba' is not supported; known are gpt_neox"):
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    with pytest.raises(SimonidesError, match="no entry 'n_embd'"):
+        load_pretrained(tmp_path)
+    CONFIGS["gpt2"]().save_pretrained(tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"")
+    with pytest.raises(SimonidesError, match="is pickled, which may run code"):
+        load_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"rubbish")
+    with pytest.raises(SimonidesError, match="cannot be read"):
+        load_pretrained(tmp_path)
+
+
+def test_missing_and_misshapen_weights_are_named(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    reference("gpt_neox", tmp_path)
+    path = tmp_path / "model.safetensors"
+    whole = load_file(path)
+    save_file({name: value for name, value in whole.items() if "layers.1.mlp.dense_4h" not in name}, path)
+    with pytest.raises(SimonidesError, match=r"layer 1 has no W_out; .* tensors: embed_out.weight"):
+        load_pretrained(tmp_path)
+    save_file({**whole, "embed_out.weight": torch.zeros(49, 32)}, path)
+    with pytest.raises(SimonidesError, match=r"W_U is \(49, 32\), expected \(50, 32\)"):
+        load_pretrained(tmp_path)
+    save_file({**whole, "gpt_neox.layers.0.attention.dense.weight": torch.zeros(5, 5)}, path)
+    with pytest.raises(SimonidesError, match="belong together"):
+        load_pretrained(tmp_path)
+
+
+def test_too_many_positions_and_strange_tokens(tmp_path):
+    reference("gpt2", tmp_path)
+    model = load_pretrained(tmp_path)
+    with pytest.raises(SimonidesError, match="this model has 16"):
+        model(torch.zeros(1, 17, dtype=torch.long))
+    with pytest.raises(SimonidesError, match="it knows 50"):
+        model(torch.full((1, 2), 50))
