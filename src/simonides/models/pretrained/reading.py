@@ -22,7 +22,7 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) -> PretrainedModel:
-    """The decoder in a checkpoint folder (config.json and *.safetensors) or in a GGUF file.
+    """The decoder in a checkpoint folder (config.json, safetensors) or in a GGUF file.
 
     GPT-NeoX and Pythia, GPT-2, GPT-J, Llama and SmolLM; of GGUF files those of Llama's kind.
 
@@ -99,7 +99,7 @@ def tensors(folder: Path) -> Iterator[tuple[set[str], Read]]:
     if not files:
         pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix in _PICKLED]
         why = f"; {pickled[0]} is pickled, which may run code: convert it to safetensors" if pickled else ""
-        raise SimonidesError(f"{folder} has no *.safetensors{why}.")
+        raise SimonidesError(f"{folder} has no .safetensors file{why}.")
     with ExitStack() as stack:
         homes: dict[str, Any] = {}
         for path in files:
