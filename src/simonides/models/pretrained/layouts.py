@@ -119,6 +119,11 @@ def _neox_layer(a: Architecture, read: Read, number: int) -> dict[str, Tensor | 
 
 
 def _gpt2(config: Config) -> Architecture:
+    return _of_openai(config, length=config["n_positions"])
+
+
+def _of_openai(config: Config, **more: Any) -> Architecture:
+    """GPT-2's names of sizes, which GPT-J kept."""
     d, heads = config["n_embd"], config["n_head"]
     return Architecture(
         vocabulary=config["vocab_size"],
@@ -128,9 +133,9 @@ def _gpt2(config: Config) -> Architecture:
         groups=heads,
         h=d // heads,
         hidden=config.get("n_inner") or 4 * d,
-        length=config["n_positions"],
         epsilon=config.get("layer_norm_epsilon", 1e-5),
         activation=config.get("activation_function", "gelu_new"),
+        **more,
     )
 
 
@@ -178,22 +183,8 @@ def _gpt2_layer(a: Architecture, read: Read, number: int) -> dict[str, Tensor | 
 
 
 def _gptj(config: Config) -> Architecture:
-    d, heads = config["n_embd"], config["n_head"]
-    return Architecture(
-        vocabulary=config["vocab_size"],
-        d=d,
-        layers=config["n_layer"],
-        heads=heads,
-        groups=heads,
-        h=d // heads,
-        hidden=config.get("n_inner") or 4 * d,
-        epsilon=config.get("layer_norm_epsilon", 1e-5),
-        rotated=config.get("rotary_dim") or d // heads,
-        pairs=True,
-        parallel=True,
-        shared_norm=True,
-        activation=config.get("activation_function", "gelu_new"),
-    )
+    rotated = config.get("rotary_dim") or config["n_embd"] // config["n_head"]
+    return _of_openai(config, rotated=rotated, pairs=True, parallel=True, shared_norm=True)
 
 
 def _gptj_whole(a: Architecture, read: Read) -> dict[str, Tensor | None]:
