@@ -63,6 +63,7 @@ def opened_checkpoint(path: Path) -> Iterator[tuple[dict[str, Any], set[str], Re
             yield found
         return
     config = read_config(path)
+    architecture_of(config)  # a kind that is not supported is told before its files are looked for
     with tensors(path) as (names, read):
         yield config, names, read
 
