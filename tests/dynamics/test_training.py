@@ -188,3 +188,11 @@ def test_kept_models_are_checked(tmp_path):
     (tmp_path / "step-000001.safetensors").write_bytes(b"rubbish")
     with pytest.raises(SimonidesError, match="cannot be read"):
         replay(net(), tmp_path, {})
+
+
+def test_a_probe_may_see_several_things_at_once():
+    both = {"both": lambda m: {"norm": m[0].weight.norm(), "bias": m[0].bias.norm()}}
+    apart = {"norm": lambda m: m[0].weight.norm(), "bias": lambda m: m[0].bias.norm()}
+    found, expected = train(net(), 6, probes=both), train(net(), 6, probes=apart)
+    for name in apart:
+        assert torch.equal(found.column(name), expected.column(name))

@@ -19,6 +19,7 @@ from simonides.dynamics.checkpoint import State, load_snapshot, load_state, save
 from simonides.errors import SimonidesError, check_at_least
 
 Record = dict[str, Tensor]
+Seen = float | Tensor | Mapping[str, float | Tensor]
 
 
 class DivergenceError(SimonidesError):
@@ -65,7 +66,7 @@ def fit(
     optimiser: Callable[[list[nn.Parameter]], Optimizer],
     steps: int,
     generator: torch.Generator,
-    probes: Mapping[str, Callable[[Any], float | Tensor]] | None = None,
+    probes: Mapping[str, Callable[[Any], Seen]] | None = None,
     every: int = 0,
     stop: Callable[[Record], bool] | None = None,
     checkpoint: Path | None = None,
@@ -82,7 +83,8 @@ def fit(
         optimiser: makes the optimiser of the parameters that are to be trained.
         steps: updates.
         generator: of all that is random in batches.
-        probes: `probe(model)` by name, a number or one for each run; called without gradients, in eval mode.
+        probes: `probe(model)` by name, a number or one for each run, or several such by names of their own; called
+            without gradients, in eval mode.
         every: record the loss (on the next batch) and the probes each so many steps, also before the first and
             after the last; 0 only then.
         stop: asked at every record after the first; the run ends where it says so.
@@ -136,13 +138,13 @@ def fit(
     return state.history
 
 
-def replay(model: nn.Module, kept: Path, probes: Mapping[str, Callable[[Any], float | Tensor]]) -> History:
+def replay(model: nn.Module, kept: Path, probes: Mapping[str, Callable[[Any], Seen]]) -> History:
     """Ask the models that `fit` kept: probes thought of after the training, a row for every step.
 
     Arguments:
         model: takes the weights of each step in turn, and ends with the last.
         kept: the folder.
-        probes: `probe(model)` by name, a number each.
+        probes: `probe(model)` by name, a number each, or several by names of their own.
 
     Raises:
         SimonidesError: when the folder holds no snapshots, or those of another model.
@@ -155,17 +157,20 @@ def replay(model: nn.Module, kept: Path, probes: Mapping[str, Callable[[Any], fl
     return history
 
 
-def _record(model: nn.Module, loss: Tensor, probes: Mapping[str, Callable[[Any], float | Tensor]]) -> Record:
+def _record(model: nn.Module, loss: Tensor, probes: Mapping[str, Callable[[Any], Seen]]) -> Record:
     return {"loss": loss.detach().clone().cpu(), **_asked(model, probes)}
 
 
-def _asked(model: nn.Module, probes: Mapping[str, Callable[[Any], float | Tensor]]) -> Record:
+def _asked(model: nn.Module, probes: Mapping[str, Callable[[Any], Seen]]) -> Record:
     training = model.training
     model.eval()
     with torch.no_grad():
-        row = {name: torch.as_tensor(probe(model)).detach().cpu() for name, probe in probes.items()}
+        found: dict[str, float | Tensor] = {}
+        for name, probe in probes.items():
+            value = probe(model)
+            found.update(value if isinstance(value, Mapping) else {name: value})
     model.train(training)
-    return row
+    return {name: torch.as_tensor(value).detach().cpu() for name, value in found.items()}
 
 
 @contextlib.contextmanager

@@ -70,7 +70,7 @@ claim = Claim(
     source="rates of Nichani, Lee & Bietti (2025), section 5, at a small start",
     references=["nichani2025factual"],
     scales={
-        "smoke": grid([(12, 4, 4), (4, 8, 4)], 1e-4),
+        "smoke": grid([(12, 4, 4), (4, 8, 4)], 1e-3),
         "desk": grid(SIZES, 1e-5),
         "paper": grid([*SIZES, (24, 4, 8), (8, 24, 8)], 1e-6),
     },

@@ -56,7 +56,7 @@ claim = Claim(
     source="after Nichani, Lee & Bietti (2025), figure 4; facts of countries from the package countryinfo",
     references=["nichani2025factual"],
     scales={
-        "smoke": grid([100, 400], 32, 300),
+        "smoke": grid([100, 250], 32, 300),
         "desk": grid([100, 200, 300, 450, 600, 700], 32, 1000),
         "paper": grid([100, 200, 300, 450, 600, 700], 32, 16_384),
     },

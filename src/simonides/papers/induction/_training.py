@@ -87,17 +87,16 @@ def train(setting: Setting, generator: torch.Generator, kept: Path | None = None
     model = make(setting, generator)
     fixed = setting.task.fixed_triggers
     tested = setting.task.sample(TESTED, generator)
-    probes: dict[str, Callable[[Transformer], float]] = {
-        "accuracy": lambda m: score(m, tested).accuracy,
-        "global_loss": lambda m: score(m, tested).global_loss,
-    }
-    if not setting.accuracy_alone:
-        probes["output"] = lambda m: induction_recalls(m, fixed).output
-        probes["key_query"] = lambda m: induction_recalls(m, fixed).key_query
-        probes["previous"] = lambda m: induction_recalls(m, fixed).previous
-    if setting.feed_forward == "linear":
-        left_out = fixed
-        probes["divergence"] = lambda m: bigram_divergence(m, setting.task.bigrams, left_out)
+
+    def seen(m: Transformer) -> dict[str, float]:
+        found = score(m, tested)
+        row = {"accuracy": found.accuracy, "global_loss": found.global_loss}
+        if not setting.accuracy_alone:
+            recalls = induction_recalls(m, fixed)
+            row |= {"output": recalls.output, "key_query": recalls.key_query, "previous": recalls.previous}
+        if setting.feed_forward == "linear":
+            row["divergence"] = bigram_divergence(m, setting.task.bigrams, fixed)
+        return row
 
     def loss(m: Transformer, batch: Sequences) -> Float[Tensor, ""]:
         mask = torch.ones_like(batch.in_context) if setting.whole else batch.in_context
@@ -113,7 +112,7 @@ def train(setting: Setting, generator: torch.Generator, kept: Path | None = None
         optimiser,
         setting.steps,
         generator,
-        probes=probes,
+        probes={"seen": seen},
         every=setting.every,
         kept=kept,
     )
