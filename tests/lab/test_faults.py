@@ -186,7 +186,7 @@ def test_a_claim_edited_while_it_runs_is_measured_as_it_was_planned(tmp_path):
     driver = subprocess.Popen(
         command(path, store, "--workers", "2"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    while not list(store.glob("local/noise/??/*/point.json")):
+    while not list(store.glob("local/noise/??/[!.]*/point.json")):
         time.sleep(0.02)
     text = path.read_text()
     path.write_text(text.replace("* spread", "* spread * 3"))

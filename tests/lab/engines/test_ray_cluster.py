@@ -66,7 +66,7 @@ def finish(driver):
 
 
 def stored(store):
-    return len(list(store.glob("local/noise/??/*/point.json")))
+    return len(list(store.glob("local/noise/??/[!.]*/point.json")))
 
 
 def wait_for(what, seconds=60):

@@ -50,7 +50,7 @@ def run(slurm, path, store, *options):
 
 
 def stored(store):
-    return len(list(store.glob("local/noise/??/*/point.json")))
+    return len(list(store.glob("local/noise/??/[!.]*/point.json")))
 
 
 def wait_for(what, seconds=60):
