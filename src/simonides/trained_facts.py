@@ -150,9 +150,13 @@ class TrainedFacts:
 
     @property
     def hallucinating(self) -> Float[Tensor, " records"]:
-        """Share of facts answered, at each record, with an answer of the relation that is not theirs."""
+        """Share of facts answered, at each record, with an answer of the relation that is not theirs.
+
+        Zero before the first step, when answers are chance.
+        """
         of_relation = self.facts.admissible[self.facts.relations, self.said]
-        return (of_relation & (self.said != self.facts.answers)).double().mean(1)
+        share = (of_relation & (self.said != self.facts.answers)).double().mean(1)
+        return share.where(torch.tensor(self.steps) > 0, 0.0)
 
     def ask(self, key: str, top: int = 3) -> TrainedAnswer:
         """The likeliest answers to a key of the table, and what was said on the way.
@@ -178,7 +182,8 @@ class TrainedFacts:
 
     def _hallucinated(self, row: int, right: Tensor) -> Stage | None:
         of_relation = self.facts.admissible[self.facts.relations[row], self.said[:, row]]
-        astray = (of_relation & ~right).nonzero()[:, 0]
+        trained = torch.tensor(self.steps) > 0  # before, answers are chance
+        astray = (of_relation & ~right & trained).nonzero()[:, 0]
         if not len(astray):
             return None
         at = int(astray[self.distance[astray, row].argmin()])
