@@ -40,11 +40,11 @@ class Channel:
         """
         return abs(self.noise) * math.sqrt(self.inputs * (self.classes + 1) / self.classes)
 
-    def noise_probability(self, truncated: bool) -> float:
-        """p(noise | x), of W as it is or without its noise direction."""
-        m, gap = self.classes, self.gap
-        noise = 0.0 if truncated else self.noise
-        others = -gap / m if truncated else -(gap + self.noise) / m
+    def noise_probability(self, signal: bool = True, noise_kept: bool = True) -> float:
+        """p(noise | x), of W as it is, or without its signal or noise directions."""
+        m = self.classes
+        gap, noise = self.gap * signal, self.noise * noise_kept
+        others = -(gap + noise) / m
         top = max(others + gap, noise)
         right, other, wrong = (math.exp(x - top) for x in (others + gap, others, noise))
         return wrong / (right + (m - 1) * other + wrong)

@@ -58,7 +58,7 @@ claim = Claim(
     rules=[
         Threshold(column="p_noise_without_2", at_most=0.2),
         Threshold(column="fall", at_least=0.1),
-        Threshold(column="contrast", at_least=0.1),
+        Threshold(column="contrast", at_least=0.05),
         Threshold(column="margin_2", at_least=0.5),
     ],
     figures=[
