@@ -57,7 +57,7 @@ claim = Claim(
     references=["nichani2025factual"],
     scales={
         "smoke": grid([100, 250], 32, 300),
-        "desk": grid([100, 200, 300, 450, 600, 700], 32, 1000),
+        "desk": grid([100, 200, 300, 450, 700], 32, 1000),
         "paper": grid([100, 200, 300, 450, 600, 700], 32, 16_384),
     },
     measure=measure,
