@@ -32,7 +32,7 @@ def model(parallel=False, gated=True, groups=2):
         return torch.ones(shape) if "scale" in name else torch.randn(shape, generator=generator) / shape[-1] ** 0.5
 
     layers = [
-        {n: draw(n, s) for n, s in a.shapes(i).items() if not n.startswith("b_") and "shift" not in n}
+        {n: draw(n, s) for n, s in a.shapes().items() if not n.startswith("b_") and "shift" not in n}
         for i in range(3)
     ]
     whole = {"W_E": torch.randn(40, 16, generator=generator), "final_scale": torch.ones(16)}

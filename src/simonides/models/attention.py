@@ -95,14 +95,31 @@ def _looked_up(matrix: Float[Tensor, "out d"], parts: Parts) -> Float[Tensor, "B
     return rows if places is None else rows + places @ matrix.mT
 
 
-def rotate(vectors: Float[Tensor, "... T h"], places: Int[Tensor, "... T"]) -> Float[Tensor, "... T h"]:
-    """Turn the pairs (i, i + h/2) of each vector by t/10000^(2i/h) (Su et al. 2021, the order of GPT-NeoX)."""
-    h = vectors.shape[-1]
-    rates = 10_000.0 ** (-torch.arange(0, h, 2, device=vectors.device) / h)
+def rotate(
+    vectors: Float[Tensor, "... T h"],
+    places: Int[Tensor, "... T"],
+    rotated: int | None = None,
+    base: float = 10_000.0,
+    pairs: bool = False,
+) -> Float[Tensor, "... T h"]:
+    """Turn pairs of dimensions of each vector by t base^(-2 i/rotated) (Su et al. 2021).
+
+    Arguments:
+        vectors: of each place.
+        places: t.
+        rotated: how many of the h dimensions, the first; by default all.
+        base: of the rates.
+        pairs: whether (2 i, 2 i + 1) are turned together, the order of GPT-J, or (i, i + rotated/2), of GPT-NeoX.
+    """
+    size = vectors.shape[-1] if rotated is None else rotated
+    part, rest = vectors[..., :size], vectors[..., size:]
+    rates = base ** (-torch.arange(0, size, 2, device=vectors.device) / size)
     angles = places.unsqueeze(-1) * rates.to(vectors.dtype)
     sine, cosine = angles.sin(), angles.cos()
-    first, second = vectors[..., : h // 2], vectors[..., h // 2 :]
-    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], -1)
+    first, second = (part[..., 0::2], part[..., 1::2]) if pairs else part.chunk(2, -1)
+    turned = first * cosine - second * sine, first * sine + second * cosine
+    joined = torch.stack(turned, -1).flatten(-2) if pairs else torch.cat(turned, -1)
+    return torch.cat([joined, rest], -1)
 
 
 def slopes(heads: int) -> Float[Tensor, " H"]:

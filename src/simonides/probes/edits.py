@@ -136,7 +136,7 @@ class edited:  # noqa: N801 - read as a phrase: with edited(model, ...)
     def __init__(self, model: PretrainedModel, edit: Edit, parts: Decomposition | None = None) -> None:
         weight = matrix_of(model, edit.layer, edit.matrix)
         known = decompose(weight) if parts is None else parts
-        self._parameter = _parameter(model, edit)
+        self._parameter = _parameter(model, edit.layer, edit.matrix)
         self._before = self._parameter.detach().clone()
         cut = known.at_rank(known.rank_of_share(edit.share)).to(weight.dtype)
         self._cut = _parted(cut, edit.matrix, self._before.shape)
@@ -154,7 +154,7 @@ def matrix_of(model: PretrainedModel, layer: int, matrix: str) -> Float[Tensor, 
     Raises:
         SimonidesError: when there is no such layer or matrix.
     """
-    weight = _parameter(model, Edit(layer=layer, matrix=matrix, share=1.0)).detach()
+    weight = _parameter(model, layer, matrix).detach()
     if matrix == "W_O":
         return weight.transpose(0, 1).flatten(1)
     return weight.flatten(0, 1) if weight.dim() == 3 else weight
@@ -166,13 +166,13 @@ def _parted(weight: Tensor, matrix: str, shape: torch.Size) -> Tensor:
     return weight.reshape(shape)
 
 
-def _parameter(model: PretrainedModel, edit: Edit) -> Tensor:
-    check_name("matrix", edit.matrix, MATRICES)
-    if not 0 <= edit.layer < model.architecture.layers:
-        raise SimonidesError(f"no layer {edit.layer}: there are {model.architecture.layers}, from 0.")
-    found = getattr(model.layers[edit.layer], edit.matrix, None)
+def _parameter(model: PretrainedModel, layer: int, matrix: str) -> Tensor:
+    check_name("matrix", matrix, MATRICES)
+    if not 0 <= layer < model.architecture.layers:
+        raise SimonidesError(f"no layer {layer}: there are {model.architecture.layers}, from 0.")
+    found = getattr(model.layers[layer], matrix, None)
     if found is None:
-        raise SimonidesError(f"layer {edit.layer} has no {edit.matrix}: its hidden units have no gate.")
+        raise SimonidesError(f"layer {layer} has no {matrix}: its hidden units have no gate.")
     assert isinstance(found, Tensor)
     return found
 

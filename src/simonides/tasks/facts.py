@@ -224,7 +224,7 @@ class Prompts:
         """Prompts of these facts: all but the end in random order."""
         batch, facts = len(rows), self.facts
         subject, relation = facts.subjects[rows], self._relation_from + facts.relations[rows]
-        noise = self._noise_from + torch.randint(self.noise, (batch, self.fillers), generator=generator)
+        noise = self._draw_noise(batch, generator)
         if self.end == "eos":
             free, end = [subject[:, None], relation[:, None], noise], torch.full((batch,), self.vocabulary - 1)
         else:
@@ -236,7 +236,7 @@ class Prompts:
     def counts(self, rows: Int[Tensor, " B"], generator: torch.Generator) -> Float[Tensor, "B V"]:
         """How often each token is in the prompts of these facts: all that a model without positions sees."""
         found = self._certain(rows)
-        noise = self._noise_from + torch.randint(self.noise, (len(rows), self.fillers), generator=generator)
+        noise = self._draw_noise(len(rows), generator)
         return found.scatter_add_(1, noise, found.new_ones(()).expand(noise.shape))
 
     def expected_counts(self, rows: Int[Tensor, " B"]) -> Float[Tensor, "B V"]:
@@ -258,6 +258,9 @@ class Prompts:
     @property
     def _noise_from(self) -> int:
         return self._relation_from + len(self.facts.relation_names)
+
+    def _draw_noise(self, batch: int, generator: torch.Generator) -> Int[Tensor, "B fillers"]:
+        return self._noise_from + torch.randint(self.noise, (batch, self.fillers), generator=generator)
 
     def _certain(self, rows: Tensor) -> Tensor:
         found = torch.zeros(len(rows), self.vocabulary)

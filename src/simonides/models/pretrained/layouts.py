@@ -46,7 +46,7 @@ def weights_of(config: Config, a: Architecture, read: Read) -> tuple[dict[str, T
         read: the tensor of a name, or None where there is none.
     """
     whole, layer = LAYOUTS[config["model_type"]][1:]
-    return _present(whole(a, read)), [_present(layer(a, read, number)) for number in range(a.layers)]
+    return _present(whole(read)), [_present(layer(a, read, number)) for number in range(a.layers)]
 
 
 def _present(weights: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
@@ -87,7 +87,7 @@ def _neox(config: Config) -> Architecture:
     )
 
 
-def _neox_whole(a: Architecture, read: Read) -> dict[str, Tensor | None]:
+def _neox_whole(read: Read) -> dict[str, Tensor | None]:
     return {
         "W_E": read("gpt_neox.embed_in.weight"),
         "W_U": read("embed_out.weight"),
@@ -149,7 +149,7 @@ def _prefixed(read: Read) -> Read:
     return either
 
 
-def _gpt2_whole(a: Architecture, read: Read) -> dict[str, Tensor | None]:
+def _gpt2_whole(read: Read) -> dict[str, Tensor | None]:
     own = _prefixed(read)
     return {
         "W_E": own("wte.weight"),
@@ -187,7 +187,7 @@ def _gptj(config: Config) -> Architecture:
     return _of_openai(config, rotated=rotated, pairs=True, parallel=True, shared_norm=True)
 
 
-def _gptj_whole(a: Architecture, read: Read) -> dict[str, Tensor | None]:
+def _gptj_whole(read: Read) -> dict[str, Tensor | None]:
     own = _prefixed(read)
     return {
         "W_E": own("wte.weight"),
@@ -235,7 +235,7 @@ def _llama(config: Config) -> Architecture:
     )
 
 
-def _llama_whole(a: Architecture, read: Read) -> dict[str, Tensor | None]:
+def _llama_whole(read: Read) -> dict[str, Tensor | None]:
     return {
         "W_E": read("model.embed_tokens.weight"),
         "W_U": read("lm_head.weight"),

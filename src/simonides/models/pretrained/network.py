@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simonides.errors import SimonidesError
+from simonides.models.attention import rotate
 
-NORMS = ("layer", "rms")
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu": functional.gelu,
     "gelu_new": lambda x: functional.gelu(x, approximate="tanh"),
@@ -67,8 +67,8 @@ class Architecture:
     activation: str = "gelu"
     gated: bool = False
 
-    def shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
-        """The weights of a layer; biases may be missing."""
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The weights of each layer; biases may be missing."""
         d, h = self.d, self.h
         found: dict[str, tuple[int, ...]] = {
             "W_Q": (self.heads, h, d),
@@ -117,7 +117,7 @@ class PretrainedLayer(nn.Module):
     def __init__(self, architecture: Architecture, weights: dict[str, Tensor]) -> None:
         super().__init__()
         self.architecture = architecture
-        for name in architecture.shapes(0):
+        for name in architecture.shapes():
             value = weights.get(name)
             self.register_parameter(name, None if value is None else nn.Parameter(value, requires_grad=False))
 
@@ -132,7 +132,8 @@ class PretrainedLayer(nn.Module):
             for weight, bias in ((self.W_Q, self.b_Q), (self.W_K, self.b_K), (self.W_V, self.b_V))
         )
         if a.rotated:
-            q, k = (turned(x, a.rotated, a.base, a.pairs) for x in (q, k))
+            places = torch.arange(stream.shape[1], device=stream.device)
+            q, k = (rotate(x, places, a.rotated, a.base, a.pairs) for x in (q, k))
         if a.groups != a.heads:
             k, v = (x.repeat_interleave(a.heads // a.groups, 1) for x in (k, v))
         if keep is None:
@@ -193,7 +194,7 @@ class PretrainedModel(nn.Module):
             expected["positions"] = (a.length, a.d)
         _check("the checkpoint", {"W_U": weights.get("W_E", torch.empty(0)), **weights}, expected)
         for number, own in enumerate(layers):
-            needed = {n: s for n, s in a.shapes(number).items() if n in own or n in _NEEDED}
+            needed = {n: s for n, s in a.shapes().items() if n in own or n in _NEEDED}
             if a.shared_norm:
                 needed.pop("feed_forward_scale", None)
             _check(f"layer {number}", own, needed)
@@ -271,21 +272,6 @@ class PretrainedModel(nn.Module):
 
 
 _NEEDED = {"W_Q", "W_K", "W_V", "W_O", "W_in", "W_gate", "W_out", "attention_scale", "feed_forward_scale"}
-
-
-def turned(x: Float[Tensor, "B H T h"], rotated: int, base: float, pairs: bool) -> Float[Tensor, "B H T h"]:
-    """Turn the first `rotated` dimensions by t base^(-2 i/rotated) (Su et al. 2021)."""
-    part, rest = x[..., :rotated], x[..., rotated:]
-    rates = base ** (-torch.arange(0, rotated, 2, device=x.device) / rotated)
-    angles = torch.arange(x.shape[-2], device=x.device)[:, None] * rates
-    sine, cosine = angles.sin().to(x), angles.cos().to(x)
-    if pairs:
-        first, second = part[..., 0::2], part[..., 1::2]
-    else:
-        first, second = part.chunk(2, -1)
-    one, two = first * cosine - second * sine, second * cosine + first * sine
-    joined = torch.stack([one, two], -1).flatten(-2) if pairs else torch.cat([one, two], -1)
-    return torch.cat([joined, rest], -1)
 
 
 def _heads(stream: Tensor, weight: Tensor, bias: Tensor | None) -> Float[Tensor, "B heads T h"]:

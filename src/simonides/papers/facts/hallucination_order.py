@@ -5,6 +5,8 @@ are known for any sizes, so where (S/R) sqrt((R - 1)/(D - 1)) is below one the o
 p(a | s) in between. Each answer of a relation is equally frequent: uneven ones are learned sooner.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -39,7 +41,7 @@ def measure(
 
 def log_ratio(subjects: int, relations: int, answers: int) -> float:
     """Logarithm of the ratio of times."""
-    return float(torch.tensor(rate_ratio(subjects, relations, answers)).log())
+    return math.log(rate_ratio(subjects, relations, answers))
 
 
 def grid(sizes: list[tuple[int, int, int]], scale: float) -> Grid:
@@ -60,7 +62,7 @@ def grid(sizes: list[tuple[int, int, int]], scale: float) -> Grid:
 def steps_for(subjects: int, relations: int, answers: int, scale: float) -> int:
     """1.6 log(1/alpha)/(eta lambda) of the slower."""
     slower = min(relation_rate(relations, answers), subject_rate(subjects, relations, answers))
-    return 20 * round(1.6 * float(-torch.tensor(scale).log()) / (RATE * slower) / 20)
+    return 20 * round(1.6 * math.log(1 / scale) / (RATE * slower) / 20)
 
 
 SIZES = [(16, 4, 8), (8, 16, 8), (12, 4, 4), (6, 12, 6)]

@@ -47,11 +47,6 @@ def measure(
     return {name: torch.stack([columns[name] for columns in rows]) for name in rows[0]}
 
 
-def ratio(subjects: int, relations: int, answers: int) -> float:
-    """Of the times of both transitions."""
-    return rate_ratio(subjects, relations, answers)
-
-
 def grid(kinds: list[str], paths: list[str], scale: float, steps: int) -> Grid:
     """The paper's sizes."""
     sizes = product(subjects=[16], relations=[4], answers=[8], scale=[scale], steps=[steps])
@@ -73,7 +68,7 @@ claim = Claim(
         "paper": grid(["structured", "balanced"], ["population", "sampled"], 1e-6, 10_000).with_seeds(5),
     },
     measure=measure,
-    predictions={"ratio": ratio},
+    predictions={"ratio": rate_ratio},
     rules=[
         Within(column="ratio", band=0.15 * rate_ratio(16, 4, 8)),
         Threshold(column="plateau_off", at_most=0.03),
