@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from simonides.errors import SimonidesError
-from simonides.models.pretrained import load_pretrained
+from simonides.models.pretrained import load_pretrained, rewrite_checkpoint
 
 transformers = pytest.importorskip("transformers", reason="needs the reference library, transformers")
 # its own deprecations are not ours
@@ -70,6 +70,57 @@ def test_logits_are_those_of_the_reference_library(name, tmp_path):
     with torch.no_grad():
         expected = theirs(TOKENS).logits
     torch.testing.assert_close(ours(TOKENS), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_checkpoint_written_again_loads_elsewhere_to_the_same_logits(name, tmp_path):
+    from safetensors.torch import load_file
+
+    theirs = reference(name, tmp_path / "one")
+    model = load_pretrained(tmp_path / "one")
+    rewrite_checkpoint(model, tmp_path / "one", tmp_path / "two")
+    before, after = (load_file(tmp_path / folder / "model.safetensors") for folder in ("one", "two"))
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "two").eval()
+    with torch.no_grad():
+        assert torch.equal(again(TOKENS).logits, theirs(TOKENS).logits)
+    with pytest.raises(SimonidesError, match="holds something already"):
+        rewrite_checkpoint(model, tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_an_encoder_is_read(head, tmp_path):
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=50,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=40,
+        max_position_embeddings=16,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    theirs = (transformers.BertForMaskedLM if head else transformers.BertModel)(config).eval()
+    with torch.no_grad():
+        for parameter in theirs.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    theirs.save_pretrained(tmp_path / "bert")
+    model = load_pretrained(tmp_path / "bert")
+    with torch.no_grad():
+        expected = theirs(TOKENS, output_hidden_states=True).hidden_states[-1]
+    kept = []
+    stream = model.through(model.embedded(TOKENS), keep=kept)
+    torch.testing.assert_close(stream, expected, atol=1e-4, rtol=1e-4)
+    assert all((weights > 0).all() for weights in kept)
+    torch.testing.assert_close(model.through(model.embedded(TOKENS)), expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(SimonidesError, match="predicts no next token"):
+        model(TOKENS)
+    rewrite_checkpoint(model, tmp_path / "bert", tmp_path / "again")
+    again = type(theirs).from_pretrained(tmp_path / "again").eval()
+    with torch.no_grad():
+        assert torch.equal(again(TOKENS, output_hidden_states=True).hidden_states[-1], expected)
 
 
 @pytest.mark.parametrize("name", ["gpt_neox", "llama"])

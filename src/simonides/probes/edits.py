@@ -117,7 +117,7 @@ def search(model: PretrainedModel, questions: Questions, edits: Iterable[Edit]) 
                 parts[edit.matrix] = decompose(matrix_of(model, layer, edit.matrix))
             with edited(model, edit, parts[edit.matrix]):
                 if edit.matrix in ("W_in", "W_gate", "W_out"):
-                    after = attended + block.feed_forward(stream if model.architecture.parallel else attended)
+                    after = block.completed(stream, attended)
                 else:
                     after = block(stream)
                 found[edit] = _judged(model, model.through(after, layer + 1), questions)

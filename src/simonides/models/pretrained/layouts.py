@@ -1,35 +1,91 @@
-"""From names and shapes of published checkpoints to roles: GPT-NeoX and Pythia, GPT-2, GPT-J, Llama and SmolLM.
+"""From names and shapes of published checkpoints to roles and back: GPT-NeoX and Pythia, GPT-2, GPT-J, Llama, BERT.
 
-Each layout says what the architecture is, given the checkpoint's configuration, and where each weight of a layer
-is to be found, one tensor at a time.
+Each layout says what the architecture is, given the checkpoint's configuration, and which tensor holds what.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from simonides.errors import SimonidesError
-from simonides.models.pretrained.network import ACTIVATIONS, Architecture
+from simonides.models.pretrained.network import ACTIVATIONS, Architecture, PretrainedModel
+from simonides.models.pretrained.packing import (
+    Packed,
+    by_heads,
+    by_heads_out,
+    fused_by_head,
+    fused_by_part,
+    plain,
+    transposed,
+)
 
 Config = Mapping[str, Any]
 Read = Callable[[str], Tensor | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """A kind of checkpoint.
+
+    Arguments:
+        architecture: what a configuration describes.
+        prefix: of the tensors of the whole but `head`; a file may lack it.
+        whole: tensors that belong to no layer.
+        head: tensors outside the prefix.
+        at: what the names of a layer's tensors begin with, given its number.
+        layer: the tensors of a layer.
+    """
+
+    architecture: Callable[[Config], Architecture]
+    prefix: str
+    whole: tuple[Packed, ...]
+    head: tuple[Packed, ...]
+    at: str
+    layer: tuple[Packed, ...]
+
+    def tensors(self, layers: int) -> Iterator[tuple[int | None, str, Packed]]:
+        """All tensors: the layer's number (None for the whole), the full name, what it holds."""
+        yield from ((None, held.name, held) for held in self.head)
+        yield from ((None, self.prefix + held.name, held) for held in self.whole)
+        for number in range(layers):
+            yield from ((number, self.prefix + self.at.format(number) + held.name, held) for held in self.layer)
+
+    def spellings(self, name: str) -> Iterator[str]:
+        """How files name a tensor: with the prefix or without, norms in the new words or the old."""
+        for own in (name, name.removeprefix(self.prefix)):
+            yield own
+            yield own.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+
+
+def layout_of(config: Config) -> Layout:
+    """The layout of a Hugging Face configuration.
+
+    Raises:
+        SimonidesError: when the kind of model is not supported.
+    """
+    kind = config.get("model_type")
+    if kind not in LAYOUTS:
+        raise SimonidesError(f"model_type {kind!r} is not supported; known are {', '.join(LAYOUTS)}.")
+    return LAYOUTS[kind]
 
 
 def architecture_of(config: Config) -> Architecture:
     """What a Hugging Face configuration describes.
 
     Raises:
-        SimonidesError: when the kind of model is not supported, or an entry is missing.
+        SimonidesError: when the kind of model is not supported, or an entry is missing or makes no sense.
     """
-    kind = config.get("model_type")
-    if kind not in LAYOUTS:
-        raise SimonidesError(f"model_type {kind!r} is not supported; known are {', '.join(LAYOUTS)}.")
+    layout = layout_of(config)
     try:
-        found = LAYOUTS[kind][0](config)
+        found = layout.architecture(config)
     except KeyError as error:
-        raise SimonidesError(f"config.json has no entry {error}, which {kind} needs; is it complete?") from None
+        raise SimonidesError(
+            f"config.json has no entry {error}, which {config['model_type']} needs; is it complete?"
+        ) from None
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise SimonidesError(f"config.json describes no model: {error}.") from None
     if found.activation not in ACTIVATIONS:
         raise SimonidesError(
             f"activation {found.activation!r} is not supported; known are {', '.join(ACTIVATIONS)}."
@@ -45,12 +101,27 @@ def weights_of(config: Config, a: Architecture, read: Read) -> tuple[dict[str, T
         a: its architecture.
         read: the tensor of a name, or None where there is none.
     """
-    whole, layer = LAYOUTS[config["model_type"]][1:]
-    return _present(whole(read)), [_present(layer(a, read, number)) for number in range(a.layers)]
+    layout = layout_of(config)
+    whole: dict[str, Tensor] = {}
+    layers: list[dict[str, Tensor]] = [{} for _ in range(a.layers)]
+    for number, name, held in layout.tensors(a.layers):
+        found = next((t for s in layout.spellings(name) if (t := read(s)) is not None), None)
+        if found is not None:
+            into = whole if number is None else layers[number]
+            into |= dict(zip(held.roles, held.part(found, a), strict=True))
+    return whole, layers
 
 
-def _present(weights: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
-    return {name: value for name, value in weights.items() if value is not None}
+def tensors_of(config: Config, model: PretrainedModel) -> dict[str, Tensor]:
+    """The inverse of `weights_of`: a model's weights as the tensors of a checkpoint."""
+    found: dict[str, Tensor] = {}
+    for number, name, held in layout_of(config).tensors(model.architecture.layers):
+        place = model if number is None else model.layers[number]
+        weights = [getattr(place, role, None) for role in held.roles]
+        if any(weight is None for weight in weights) or (held.roles == ("W_U",) and model.W_U is model.W_E):
+            continue
+        found[name] = held.join([w.detach() for w in weights if w is not None], model.architecture).contiguous()
+    return found
 
 
 def _rope(config: Config) -> tuple[float, float]:
@@ -66,6 +137,26 @@ def _rope(config: Config) -> tuple[float, float]:
         for spelled, default in zip(names, (10_000.0, 1.0), strict=True)
     )
     return float(base), float(share)
+
+
+def _norm(name: str, role: str) -> tuple[Packed, Packed]:
+    return plain(f"{name}.weight", f"{role}_scale"), plain(f"{name}.bias", f"{role}_shift")
+
+
+def _hidden(into: str, out: str) -> tuple[Packed, ...]:
+    return (
+        plain(f"{into}.weight", "W_in"),
+        plain(f"{into}.bias", "b_in"),
+        plain(f"{out}.weight", "W_out"),
+        plain(f"{out}.bias", "b_out"),
+    )
+
+
+def _heads(name: str, letter: str) -> tuple[Packed, Packed]:
+    return by_heads(f"{name}.weight", f"W_{letter}"), by_heads(f"{name}.bias", f"b_{letter}")
+
+
+_KINDS = (("W_Q", "W_K", "W_V"), ("b_Q", "b_K", "b_V"))
 
 
 def _neox(config: Config) -> Architecture:
@@ -87,39 +178,22 @@ def _neox(config: Config) -> Architecture:
     )
 
 
-def _neox_whole(read: Read) -> dict[str, Tensor | None]:
-    return {
-        "W_E": read("gpt_neox.embed_in.weight"),
-        "W_U": read("embed_out.weight"),
-        "final_scale": read("gpt_neox.final_layer_norm.weight"),
-        "final_shift": read("gpt_neox.final_layer_norm.bias"),
-    }
-
-
-def _neox_layer(a: Architecture, read: Read, number: int) -> dict[str, Tensor | None]:
-    at = f"gpt_neox.layers.{number}."
-    found: dict[str, Tensor | None] = {}
-    fused, bias = read(at + "attention.query_key_value.weight"), read(at + "attention.query_key_value.bias")
-    if fused is not None:  # head by head: query, key, value
-        found |= dict(zip(("W_Q", "W_K", "W_V"), _cut(fused, (a.heads, 3, a.h, a.d)).unbind(1), strict=True))
-    if bias is not None:
-        found |= dict(zip(("b_Q", "b_K", "b_V"), _cut(bias, (a.heads, 3, a.h)).unbind(1), strict=True))
-    return found | {
-        "W_O": _by_heads_out(read(at + "attention.dense.weight"), a),
-        "b_O": read(at + "attention.dense.bias"),
-        "W_in": read(at + "mlp.dense_h_to_4h.weight"),
-        "b_in": read(at + "mlp.dense_h_to_4h.bias"),
-        "W_out": read(at + "mlp.dense_4h_to_h.weight"),
-        "b_out": read(at + "mlp.dense_4h_to_h.bias"),
-        "attention_scale": read(at + "input_layernorm.weight"),
-        "attention_shift": read(at + "input_layernorm.bias"),
-        "feed_forward_scale": read(at + "post_attention_layernorm.weight"),
-        "feed_forward_shift": read(at + "post_attention_layernorm.bias"),
-    }
-
-
-def _gpt2(config: Config) -> Architecture:
-    return _of_openai(config, length=config["n_positions"])
+_NEOX = Layout(
+    architecture=_neox,
+    prefix="gpt_neox.",
+    whole=(plain("embed_in.weight", "W_E"), *_norm("final_layer_norm", "final")),
+    head=(plain("embed_out.weight", "W_U"),),
+    at="layers.{}.",
+    layer=(
+        fused_by_head("attention.query_key_value.weight", _KINDS[0]),
+        fused_by_head("attention.query_key_value.bias", _KINDS[1]),
+        by_heads_out("attention.dense.weight", "W_O"),
+        plain("attention.dense.bias", "b_O"),
+        *_hidden("mlp.dense_h_to_4h", "mlp.dense_4h_to_h"),
+        *_norm("input_layernorm", "attention"),
+        *_norm("post_attention_layernorm", "feed_forward"),
+    ),
+)
 
 
 def _of_openai(config: Config, **more: Any) -> Architecture:
@@ -139,47 +213,25 @@ def _of_openai(config: Config, **more: Any) -> Architecture:
     )
 
 
-def _prefixed(read: Read) -> Read:
-    """Names with or without "transformer." in front."""
-
-    def either(name: str) -> Tensor | None:
-        found = read("transformer." + name)
-        return read(name) if found is None else found
-
-    return either
-
-
-def _gpt2_whole(read: Read) -> dict[str, Tensor | None]:
-    own = _prefixed(read)
-    return {
-        "W_E": own("wte.weight"),
-        "W_U": read("lm_head.weight"),
-        "positions": own("wpe.weight"),
-        "final_scale": own("ln_f.weight"),
-        "final_shift": own("ln_f.bias"),
-    }
-
-
-def _gpt2_layer(a: Architecture, read: Read, number: int) -> dict[str, Tensor | None]:
-    own, at = _prefixed(read), f"h.{number}."
-    found: dict[str, Tensor | None] = {}
-    fused, bias = own(at + "attn.c_attn.weight"), own(at + "attn.c_attn.bias")
-    if fused is not None:  # kept transposed; queries, then keys, then values
-        found |= dict(zip(("W_Q", "W_K", "W_V"), _cut(fused.mT, (3, a.heads, a.h, a.d)).unbind(0), strict=True))
-    if bias is not None:
-        found |= dict(zip(("b_Q", "b_K", "b_V"), _cut(bias, (3, a.heads, a.h)).unbind(0), strict=True))
-    return found | {
-        "W_O": _by_heads_out(_transposed(own(at + "attn.c_proj.weight")), a),
-        "b_O": own(at + "attn.c_proj.bias"),
-        "W_in": _transposed(own(at + "mlp.c_fc.weight")),
-        "b_in": own(at + "mlp.c_fc.bias"),
-        "W_out": _transposed(own(at + "mlp.c_proj.weight")),
-        "b_out": own(at + "mlp.c_proj.bias"),
-        "attention_scale": own(at + "ln_1.weight"),
-        "attention_shift": own(at + "ln_1.bias"),
-        "feed_forward_scale": own(at + "ln_2.weight"),
-        "feed_forward_shift": own(at + "ln_2.bias"),
-    }
+_GPT2 = Layout(
+    architecture=lambda config: _of_openai(config, length=config["n_positions"]),
+    prefix="transformer.",
+    whole=(plain("wte.weight", "W_E"), plain("wpe.weight", "positions"), *_norm("ln_f", "final")),
+    head=(plain("lm_head.weight", "W_U"),),
+    at="h.{}.",
+    layer=(
+        fused_by_part("attn.c_attn.weight", _KINDS[0]),
+        fused_by_part("attn.c_attn.bias", _KINDS[1]),
+        by_heads_out("attn.c_proj.weight", "W_O", row_vectors=True),
+        plain("attn.c_proj.bias", "b_O"),
+        transposed("mlp.c_fc.weight", "W_in"),
+        plain("mlp.c_fc.bias", "b_in"),
+        transposed("mlp.c_proj.weight", "W_out"),
+        plain("mlp.c_proj.bias", "b_out"),
+        *_norm("ln_1", "attention"),
+        *_norm("ln_2", "feed_forward"),
+    ),
+)
 
 
 def _gptj(config: Config) -> Architecture:
@@ -187,31 +239,21 @@ def _gptj(config: Config) -> Architecture:
     return _of_openai(config, rotated=rotated, pairs=True, parallel=True, shared_norm=True)
 
 
-def _gptj_whole(read: Read) -> dict[str, Tensor | None]:
-    own = _prefixed(read)
-    return {
-        "W_E": own("wte.weight"),
-        "W_U": read("lm_head.weight"),
-        "b_U": read("lm_head.bias"),
-        "final_scale": own("ln_f.weight"),
-        "final_shift": own("ln_f.bias"),
-    }
-
-
-def _gptj_layer(a: Architecture, read: Read, number: int) -> dict[str, Tensor | None]:
-    own, at = _prefixed(read), f"h.{number}."
-    return {
-        "W_Q": _by_heads(own(at + "attn.q_proj.weight"), a.heads, a),
-        "W_K": _by_heads(own(at + "attn.k_proj.weight"), a.groups, a),
-        "W_V": _by_heads(own(at + "attn.v_proj.weight"), a.groups, a),
-        "W_O": _by_heads_out(own(at + "attn.out_proj.weight"), a),
-        "W_in": own(at + "mlp.fc_in.weight"),
-        "b_in": own(at + "mlp.fc_in.bias"),
-        "W_out": own(at + "mlp.fc_out.weight"),
-        "b_out": own(at + "mlp.fc_out.bias"),
-        "attention_scale": own(at + "ln_1.weight"),
-        "attention_shift": own(at + "ln_1.bias"),
-    }
+_GPTJ = Layout(
+    architecture=_gptj,
+    prefix="transformer.",
+    whole=(plain("wte.weight", "W_E"), *_norm("ln_f", "final")),
+    head=(plain("lm_head.weight", "W_U"), plain("lm_head.bias", "b_U")),
+    at="h.{}.",
+    layer=(
+        by_heads("attn.q_proj.weight", "W_Q"),
+        by_heads("attn.k_proj.weight", "W_K"),
+        by_heads("attn.v_proj.weight", "W_V"),
+        by_heads_out("attn.out_proj.weight", "W_O"),
+        *_hidden("mlp.fc_in", "mlp.fc_out"),
+        *_norm("ln_1", "attention"),
+    ),
+)
 
 
 def _llama(config: Config) -> Architecture:
@@ -235,61 +277,67 @@ def _llama(config: Config) -> Architecture:
     )
 
 
-def _llama_whole(read: Read) -> dict[str, Tensor | None]:
-    return {
-        "W_E": read("model.embed_tokens.weight"),
-        "W_U": read("lm_head.weight"),
-        "final_scale": read("model.norm.weight"),
-    }
+_LLAMA = Layout(
+    architecture=_llama,
+    prefix="model.",
+    whole=(plain("embed_tokens.weight", "W_E"), plain("norm.weight", "final_scale")),
+    head=(plain("lm_head.weight", "W_U"),),
+    at="layers.{}.",
+    layer=(
+        *_heads("self_attn.q_proj", "Q"),
+        *_heads("self_attn.k_proj", "K"),
+        *_heads("self_attn.v_proj", "V"),
+        by_heads_out("self_attn.o_proj.weight", "W_O"),
+        plain("self_attn.o_proj.bias", "b_O"),
+        plain("mlp.up_proj.weight", "W_in"),
+        plain("mlp.gate_proj.weight", "W_gate"),
+        plain("mlp.down_proj.weight", "W_out"),
+        plain("input_layernorm.weight", "attention_scale"),
+        plain("post_attention_layernorm.weight", "feed_forward_scale"),
+    ),
+)
 
 
-def _llama_layer(a: Architecture, read: Read, number: int) -> dict[str, Tensor | None]:
-    at = f"model.layers.{number}."
-    return {
-        "W_Q": _by_heads(read(at + "self_attn.q_proj.weight"), a.heads, a),
-        "W_K": _by_heads(read(at + "self_attn.k_proj.weight"), a.groups, a),
-        "W_V": _by_heads(read(at + "self_attn.v_proj.weight"), a.groups, a),
-        "W_O": _by_heads_out(read(at + "self_attn.o_proj.weight"), a),
-        "b_Q": _cut(read(at + "self_attn.q_proj.bias"), (a.heads, a.h)),
-        "b_K": _cut(read(at + "self_attn.k_proj.bias"), (a.groups, a.h)),
-        "b_V": _cut(read(at + "self_attn.v_proj.bias"), (a.groups, a.h)),
-        "b_O": read(at + "self_attn.o_proj.bias"),
-        "W_in": read(at + "mlp.up_proj.weight"),
-        "W_gate": read(at + "mlp.gate_proj.weight"),
-        "W_out": read(at + "mlp.down_proj.weight"),
-        "attention_scale": read(at + "input_layernorm.weight"),
-        "feed_forward_scale": read(at + "post_attention_layernorm.weight"),
-    }
+def _bert(config: Config) -> Architecture:
+    if (kind := config.get("position_embedding_type", "absolute")) != "absolute":
+        raise SimonidesError(f"position_embedding_type {kind!r} is not supported; 'absolute' is.")
+    d, heads = config["hidden_size"], config["num_attention_heads"]
+    return Architecture(
+        vocabulary=config["vocab_size"],
+        d=d,
+        layers=config["num_hidden_layers"],
+        heads=heads,
+        groups=heads,
+        h=d // heads,
+        hidden=config["intermediate_size"],
+        length=config["max_position_embeddings"],
+        epsilon=config.get("layer_norm_eps", 1e-12),
+        activation=config.get("hidden_act", "gelu"),
+        encoder=True,
+    )
 
 
-LAYOUTS = {
-    "gpt_neox": (_neox, _neox_whole, _neox_layer),
-    "gpt2": (_gpt2, _gpt2_whole, _gpt2_layer),
-    "gptj": (_gptj, _gptj_whole, _gptj_layer),
-    "llama": (_llama, _llama_whole, _llama_layer),
-}
+_BERT = Layout(
+    architecture=_bert,
+    prefix="bert.",
+    whole=(
+        plain("embeddings.word_embeddings.weight", "W_E"),
+        plain("embeddings.position_embeddings.weight", "positions"),
+        plain("embeddings.token_type_embeddings.weight", "token_types"),
+        *_norm("embeddings.LayerNorm", "embedding"),
+    ),
+    head=(),
+    at="encoder.layer.{}.",
+    layer=(
+        *_heads("attention.self.query", "Q"),
+        *_heads("attention.self.key", "K"),
+        *_heads("attention.self.value", "V"),
+        by_heads_out("attention.output.dense.weight", "W_O"),
+        plain("attention.output.dense.bias", "b_O"),
+        *_norm("attention.output.LayerNorm", "attention"),
+        *_hidden("intermediate.dense", "output.dense"),
+        *_norm("output.LayerNorm", "feed_forward"),
+    ),
+)
 
-
-def _by_heads(weight: Tensor | None, heads: int, a: Architecture) -> Tensor | None:
-    return _cut(weight, (heads, a.h, a.d))
-
-
-def _by_heads_out(weight: Tensor | None, a: Architecture) -> Tensor | None:
-    """d x (H h) as H x d x h."""
-    parts = _cut(weight, (a.d, a.heads, a.h))
-    return None if parts is None else parts.transpose(0, 1).contiguous()
-
-
-def _transposed(weight: Tensor | None) -> Tensor | None:
-    return None if weight is None else weight.mT.contiguous()
-
-
-def _cut(weight: Tensor | None, shape: tuple[int, ...]) -> Any:
-    if weight is None:
-        return None
-    if weight.numel() != torch.Size(shape).numel():
-        raise SimonidesError(
-            f"a tensor of shape {tuple(weight.shape)} does not part into {shape}; do configuration and weights "
-            "belong together?"
-        )
-    return weight.reshape(shape)
+LAYOUTS = {"gpt_neox": _NEOX, "gpt2": _GPT2, "gptj": _GPTJ, "llama": _LLAMA, "bert": _BERT}

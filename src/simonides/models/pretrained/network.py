@@ -1,4 +1,6 @@
-"""Decoders of real checkpoints in one form: every weight by its role and head, whatever layout it came in.
+"""Real checkpoints in one form: every weight by its role and head, whatever layout it came in.
+
+Decoders, which say what comes next, and encoders, which are only read.
 
 Weights act on column vectors and go by the names of the toy transformer: W_E, W_U, positions, and of each layer
 W_Q, W_K, W_V, W_O (by heads), W_in, W_gate, W_out, with their biases. Letters: `B` sequences, `T` positions, `V`
@@ -27,7 +29,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What a decoder is made of.
+    """What a decoder or an encoder is made of.
 
     Arguments:
         vocabulary: V.
@@ -47,6 +49,8 @@ class Architecture:
         shared_norm: whether both read through one norm.
         activation: a name in `ACTIVATIONS`.
         gated: whether hidden units are s(W_gate x) * (W_in x).
+        encoder: whether all positions see each other, and norms come after attention and feed-forward, as in
+            BERT; such a model predicts no next token.
     """
 
     vocabulary: int
@@ -66,6 +70,7 @@ class Architecture:
     shared_norm: bool = False
     activation: str = "gelu"
     gated: bool = False
+    encoder: bool = False
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The weights of each layer; biases may be missing."""
@@ -126,7 +131,7 @@ class PretrainedLayer(nn.Module):
     ) -> Float[Tensor, "B T d"]:
         """What the heads add; their weights, B x H x T x T, are put into `keep` if there is one."""
         a = self.architecture
-        read = _normed(stream, a, self.attention_scale, self.attention_shift)
+        read = stream if a.encoder else _normed(stream, a, self.attention_scale, self.attention_shift)
         q, k, v = (
             _heads(read, weight, bias)
             for weight, bias in ((self.W_Q, self.b_Q), (self.W_K, self.b_K), (self.W_V, self.b_V))
@@ -137,10 +142,12 @@ class PretrainedLayer(nn.Module):
         if a.groups != a.heads:
             k, v = (x.repeat_interleave(a.heads // a.groups, 1) for x in (k, v))
         if keep is None:
-            found = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            found = functional.scaled_dot_product_attention(q, k, v, is_causal=not a.encoder)
         else:
-            future = torch.ones(stream.shape[1], stream.shape[1], dtype=torch.bool, device=stream.device).triu(1)
-            weights = torch.softmax((q @ k.mT / a.h**0.5).masked_fill(future, -torch.inf), -1)
+            scores = q @ k.mT / a.h**0.5
+            if not a.encoder:
+                scores += torch.full(scores.shape[-2:], -torch.inf, device=scores.device).triu(1)
+            weights = torch.softmax(scores, -1)
             keep.append(weights)
             found = weights @ v
         mixed = found.transpose(1, 2).flatten(2) @ self.W_O.transpose(1, 2).flatten(0, 1)
@@ -149,13 +156,10 @@ class PretrainedLayer(nn.Module):
     def feed_forward(self, stream: Float[Tensor, "B T d"]) -> Float[Tensor, "B T d"]:
         """What the hidden units add."""
         a = self.architecture
-        shared = a.shared_norm
-        read = _normed(
-            stream,
-            a,
-            self.attention_scale if shared else self.feed_forward_scale,
-            self.attention_shift if shared else self.feed_forward_shift,
-        )
+        read = stream
+        if not a.encoder:
+            norm = "attention" if a.shared_norm else "feed_forward"
+            read = _normed(stream, a, getattr(self, f"{norm}_scale"), getattr(self, f"{norm}_shift"))
         hidden = functional.linear(read, self.W_in, self.b_in)
         activation = ACTIVATIONS[a.activation]
         hidden = activation(read @ self.W_gate.mT) * hidden if a.gated else activation(hidden)
@@ -163,16 +167,29 @@ class PretrainedLayer(nn.Module):
 
     def forward(self, stream: Float[Tensor, "B T d"], keep: list[Tensor] | None = None) -> Float[Tensor, "B T d"]:
         """The stream after the block."""
-        after = stream + self.attention(stream, keep)
-        return after + self.feed_forward(stream if self.architecture.parallel else after)
+        return self.completed(stream, stream + self.attention(stream, keep))
+
+    def completed(
+        self, stream: Float[Tensor, "B T d"], attended: Float[Tensor, "B T d"]
+    ) -> Float[Tensor, "B T d"]:
+        """The stream after the block, from the stream before it and with what attention adds."""
+        a = self.architecture
+        if a.encoder:
+            attended = _normed(attended, a, self.attention_scale, self.attention_shift)
+            after = attended + self.feed_forward(attended)
+            return _normed(after, a, self.feed_forward_scale, self.feed_forward_shift)
+        return attended + self.feed_forward(stream if a.parallel else attended)
 
 
 class PretrainedModel(nn.Module):
-    """A decoder with the weights of a checkpoint, for reading and editing; nothing is trained.
+    """A decoder or encoder with the weights of a checkpoint, for reading and editing.
+
+    Its weights ask for no gradients; `requires_grad_(True)` has them trained.
 
     Arguments:
         architecture: its parts.
-        weights: "W_E", "W_U" (left out where it is W_E), "b_U", "positions", "final_scale" and "final_shift".
+        weights: "W_E", "W_U" (left out where it is W_E), "b_U", "positions", "final_scale" and "final_shift"; of
+            an encoder "token_types", "embedding_scale" and "embedding_shift" in place of the last two.
         layers: the weights of each layer, by the names of `Architecture.shapes`.
 
     Raises:
@@ -183,13 +200,17 @@ class PretrainedModel(nn.Module):
     positions: nn.Parameter | None
     final_scale: nn.Parameter
     final_shift: nn.Parameter | None
+    token_types: nn.Parameter | None
+    embedding_scale: nn.Parameter
+    embedding_shift: nn.Parameter | None
 
     def __init__(
         self, architecture: Architecture, weights: dict[str, Tensor], layers: list[dict[str, Tensor]]
     ) -> None:
         super().__init__()
         a = architecture
-        expected = {"W_E": (a.vocabulary, a.d), "W_U": (a.vocabulary, a.d), "final_scale": (a.d,)}
+        expected: dict[str, tuple[int, ...]] = {"W_E": (a.vocabulary, a.d), "W_U": (a.vocabulary, a.d)}
+        expected["embedding_scale" if a.encoder else "final_scale"] = (a.d,)
         if a.length:
             expected["positions"] = (a.length, a.d)
         _check("the checkpoint", {"W_U": weights.get("W_E", torch.empty(0)), **weights}, expected)
@@ -201,7 +222,7 @@ class PretrainedModel(nn.Module):
         self.architecture = a
         self.W_E = nn.Parameter(weights["W_E"], requires_grad=False)
         self.W_U = nn.Parameter(weights["W_U"], requires_grad=False) if "W_U" in weights else self.W_E
-        for name in ("b_U", "positions", "final_scale", "final_shift"):
+        for name in _OPTIONAL:
             value = weights.get(name)
             self.register_parameter(name, None if value is None else nn.Parameter(value, requires_grad=False))
         self.layers = nn.ModuleList(PretrainedLayer(a, own) for own in layers)
@@ -219,8 +240,15 @@ class PretrainedModel(nn.Module):
             raise SimonidesError(
                 f"tokens from {int(tokens.min())} to {int(tokens.max())}; it knows {a.vocabulary}."
             )
-        stream = self.W_E[tokens]
-        return stream if self.positions is None else stream + self.positions[: tokens.shape[1]]
+        # embedding's backward adds rows by token, indexing's does not
+        stream = functional.embedding(tokens, self.W_E)
+        if self.positions is not None:
+            stream = stream + self.positions[: tokens.shape[1]]
+        if a.encoder:
+            if self.token_types is not None:
+                stream = stream + self.token_types[0]
+            stream = _normed(stream, a, self.embedding_scale, self.embedding_shift)
+        return stream
 
     def through(
         self,
@@ -235,7 +263,13 @@ class PretrainedModel(nn.Module):
         return stream
 
     def unembedded(self, stream: Float[Tensor, "*rows d"]) -> Float[Tensor, "*rows V"]:
-        """Logits of a stream after the last layer."""
+        """Logits of a stream after the last layer.
+
+        Raises:
+            SimonidesError: when this is an encoder.
+        """
+        if self.architecture.encoder:
+            raise SimonidesError("an encoder predicts no next token; read its weights and streams instead.")
         normed = _normed(stream, self.architecture, self.final_scale, self.final_shift)
         return functional.linear(normed, self.W_U, self.b_U)
 
@@ -243,21 +277,37 @@ class PretrainedModel(nn.Module):
         """Logits of what comes next, after every position."""
         return self.unembedded(self.through(self.embedded(tokens), keep=keep))
 
+    def tokens_read(self, layer: int, tokens: Int[Tensor, " S"]) -> Float[Tensor, "S d"]:
+        """Tokens as the heads of a layer would read them if nothing had been added to their embeddings."""
+        a, own = self.architecture, self.layers[layer]
+        assert isinstance(own, PretrainedLayer)
+        if a.encoder:
+            return _normed(self.W_E[tokens], a, self.embedding_scale, self.embedding_shift)
+        return _normed(self.W_E[tokens], a, own.attention_scale, own.attention_shift)
+
+    def directions_said(self) -> Float[Tensor, "V d"]:
+        """For each token the direction in the stream that raises its logit, up to the size of the last norm."""
+        if self.architecture.encoder:
+            return self.W_U.detach()
+        scaled = self.W_U.detach() * self.final_scale
+        return scaled - scaled.mean(1, keepdim=True) if self.architecture.norm == "layer" else scaled
+
     def W_KQ(  # noqa: N802 - the field's name
         self, layer: int, head: int = 0
     ) -> Float[Tensor, "d d"]:
         """Key by query, without biases and rotation."""
         own = self._layer(layer, head)
-        return own.W_K[self._group(head)].mT @ own.W_Q[head]
+        return own.W_K[self.group(head)].mT @ own.W_Q[head]
 
     def W_OV(  # noqa: N802
         self, layer: int, head: int = 0
     ) -> Float[Tensor, "d d"]:
         """W_O W_V: what a head writes of what it attends to, behind the layer's norm."""
         own = self._layer(layer, head)
-        return own.W_O[head] @ own.W_V[self._group(head)]
+        return own.W_O[head] @ own.W_V[self.group(head)]
 
-    def _group(self, head: int) -> int:
+    def group(self, head: int) -> int:
+        """Which of the G heads of keys and values serves a head."""
         return head * self.architecture.groups // self.architecture.heads
 
     def _layer(self, layer: int, head: int) -> PretrainedLayer:
@@ -271,6 +321,15 @@ class PretrainedModel(nn.Module):
         return found
 
 
+_OPTIONAL = (
+    "b_U",
+    "positions",
+    "final_scale",
+    "final_shift",
+    "token_types",
+    "embedding_scale",
+    "embedding_shift",
+)
 _NEEDED = {"W_Q", "W_K", "W_V", "W_O", "W_in", "W_gate", "W_out", "attention_scale", "feed_forward_scale"}
 
 

@@ -41,6 +41,10 @@ class TextTokens:
         except Exception as error:  # the library raises plain Exception
             raise SimonidesError(f"{file} cannot be read: {error}.") from None
 
+    def save(self, path: Path) -> None:
+        """Write a tokenizer.json."""
+        self._tokenizer.save(str(path))
+
     def encode(self, text: str) -> Int[Tensor, " T"]:
         """The tokens of a text, with none added at its ends."""
         return torch.tensor(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=torch.long)
