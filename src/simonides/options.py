@@ -18,6 +18,7 @@ Target = Annotated[
 ]
 AScale = Annotated[Scale, arg(help="How large: smoke takes seconds, desk minutes, paper a cluster.")]
 AStore = Annotated[Path, arg(metavar="DIR", help="Folder of the results.")]
+ACheckpoint = Annotated[Positional[Path], arg(metavar="CHECKPOINT", help="Folder or GGUF file.")]
 Json = Annotated[bool, arg(help="Print JSON instead of text.")]
 
 
@@ -170,6 +171,27 @@ class Recall:
     json: Json = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inspect:
+    """Read every head and hidden unit of a checkpoint, and write a page with maps of layers by heads.
+
+    The checkpoint is a folder (config.json and safetensors: GPT-NeoX and Pythia, GPT-2, GPT-J, Llama and SmolLM,
+    BERT), a GGUF file of Llama's kind, or a folder of step-N folders: then the training is followed.
+
+    Example: simonides inspect pythia-160m
+    """
+
+    checkpoint: ACheckpoint
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help="Folder of the page and tables; by default inspection-NAME.")
+    ] = None
+    tokens: Annotated[int, arg(help="How many tokens each head is asked to copy, drawn at random.")] = 1024
+    sequences: Annotated[int, arg(help="How many sequences of random tokens are read twice.")] = 16
+    length: Annotated[int, arg(help="Tokens of each, read twice.")] = 50
+    seed: Annotated[int, arg(help="Draws the tokens.")] = 0
+    json: Json = False
+
+
 Command = (
     Annotated[List, subcommand("list")]
     | Annotated[Show, subcommand("show")]
@@ -179,6 +201,7 @@ Command = (
     | Annotated[Report, subcommand("report")]
     | Annotated[Cite, subcommand("cite")]
     | Annotated[Recall, subcommand("recall")]
+    | Annotated[Inspect, subcommand("inspect")]
 )
 
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

@@ -33,4 +33,8 @@ def execute(command: object, unknown: list[str]) -> int:
             from simonides.commands.recall import recall
 
             return recall(command)
+        case options.Inspect():
+            from simonides.commands.inspect import inspect
+
+            return inspect(command)
     raise AssertionError(f"no command for {command}")

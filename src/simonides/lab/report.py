@@ -11,23 +11,20 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import jinja2
 import polars as pl
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 
 from simonides.errors import SimonidesError
 from simonides.lab.claim import Claim
-from simonides.lab.environment import environment
 from simonides.lab.figures import render
 from simonides.lab.loading import PAPERS
+from simonides.lab.pages import page, placed
 from simonides.lab.plan import Plan
 from simonides.lab.references import bibtex
 from simonides.lab.rules import cell_columns
 from simonides.lab.store import Store
 from simonides.lab.verdict import Gathered, Verdict, gather, judge
-
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,28 +60,23 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
             (folder / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SimonidesError(f"report folder {folder} cannot be written: {error.strerror}.") from None
-    pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    css = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    shared = {"css": css, "version": environment()["simonides"], "scale": plans[0].scale}
+    scale = plans[0].scale
     papers: dict[str, list[_Entry]] = {}
     for plan in plans:
         papers.setdefault(plan.file.paper, []).append(_entry(plan, store, folder))
     for paper, entries in papers.items():
-        page = pages.get_template("paper.html").render(
-            title=paper_title(paper), entries=entries, counts=_counts(entries), **shared
-        )
-        (folder / f"{paper}.html").write_text(page, encoding="utf-8")
+        text = page("paper.html", title=paper_title(paper), entries=entries, counts=_counts(entries), scale=scale)
+        (folder / f"{paper}.html").write_text(text, encoding="utf-8")
     listing = [{"name": n, "title": paper_title(n), "entries": entries} for n, entries in papers.items()]
     every = [entry for entries in papers.values() for entry in entries]
     index = folder / "index.html"
     index.write_text(
-        pages.get_template("index.html").render(
+        page(
+            "index.html",
             title="What weights remember: the claims and their verdicts",
             papers=listing,
             counts=_counts(every),
-            **shared,
+            scale=scale,
         ),
         encoding="utf-8",
     )
@@ -168,12 +160,8 @@ def _figures(claim: Claim, gathered: Gathered, anchor: str, folder: Path) -> lis
     drawn = []
     for place, figure in enumerate(claim.figures if gathered.present else (), start=1):
         files = render(figure, gathered.table, claim.predictions)
-        name = f"figures/{anchor}-{place}"
-        for kind, content in files.items():
-            (folder / f"{name}.{kind}").write_bytes(content)
         caption = f"{figure.title}. Points: means with 95 % intervals over seeds."
-        svg = Markup(files["svg"].decode())
-        drawn.append({"svg": svg, "png": f"{name}.png", "pdf": f"{name}.pdf", "caption": caption})
+        drawn.append(placed(files, folder, f"{anchor}-{place}", caption))
     return drawn
 
 

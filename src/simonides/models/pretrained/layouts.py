@@ -1,4 +1,4 @@
-"""From names and shapes of published checkpoints to roles and back: GPT-NeoX and Pythia, GPT-2, GPT-J, Llama, BERT.
+"""From names and shapes of published checkpoints to roles and back: GPT-NeoX, GPT-2, GPT-J, Llama, BERT.
 
 Each layout says what the architecture is, given the checkpoint's configuration, and which tensor holds what.
 """

@@ -1,4 +1,4 @@
-"""How a tensor of a checkpoint holds weights by role: whole, transposed, by heads, or queries, keys and values in one.
+"""How a tensor of a checkpoint holds weights by role: whole, transposed, by heads, or several in one.
 
 Each packing goes both ways, so that one table of names serves reading and writing.
 """

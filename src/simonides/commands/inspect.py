@@ -1,0 +1,222 @@
+"""`inspect`: every head and hidden unit of a checkpoint, or of the steps of a training, on one page."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from simonides import options as given
+from simonides.commands.inspection_page import Inspection, write_inspection
+from simonides.errors import SimonidesError, check_at_least
+from simonides.lab.rules import resampled_means
+from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretrained
+from simonides.probes.heads import attention_looks, head_weights, repeated_tokens, wilson
+from simonides.probes.neurons import leading_write, units_write
+from simonides.probes.spectrum import Spectrum
+
+# heads that are printed
+_BEST = 8
+
+Tick = Callable[[str], None]
+
+
+def inspect(options: given.Inspect) -> int:
+    """Read a checkpoint, write its page, print its foremost heads."""
+    check_at_least("tokens", options.tokens, 1)
+    check_at_least("sequences", options.sequences, 2)
+    check_at_least("length", options.length, 2)
+    steps = step_folders(options.checkpoint)
+    last = steps[-1][1] if steps else options.checkpoint
+    out = options.out or Path(f"inspection-{options.checkpoint.resolve().stem}")
+    out.mkdir(parents=True, exist_ok=True)
+    with torch.no_grad(), _bar(options.json) as ticks:
+        history = _history(steps, options, ticks) if steps else None
+        model = load_pretrained(last)
+        tick = ticks("reading", 3 * model.architecture.layers)
+        found = read_model(model, _texts(last), options, tick)
+    index = write_inspection(options.checkpoint.name, model, found, history, out)
+    best = found.heads.sort("induction", descending=True).head(_BEST)
+    if options.json:
+        shown = {
+            "checkpoint": str(options.checkpoint),
+            "layers": model.architecture.layers,
+            "heads": model.architecture.heads,
+            "repeated": found.repeated,
+            "induction_heads": best.to_dicts(),
+            "history": None if history is None else history.to_dicts(),
+            "page": str(index.resolve()),
+        }
+        print(json.dumps(shown, indent=1))
+        return 0
+    for row in best.to_dicts():
+        print(
+            f"layer {row['layer']:2} head {row['head']:2}: induction {row['induction']:.2f} "
+            f"[{row['induction_low']:.2f}, {row['induction_high']:.2f}], previous token {row['previous']:.2f}, "
+            f"copies {row['copied']:.2f} of tokens [{row['copied_low']:.2f}, {row['copied_high']:.2f}], "
+            f"positive eigenvalues {row['positive']:+.2f}"
+        )
+    if found.repeated is not None:
+        print(f"random tokens read a second time: {found.repeated:.0%} predicted")
+    print(f"page: {index.resolve()}")
+    return 0
+
+
+def step_folders(checkpoint: Path) -> list[tuple[int, Path]]:
+    """The checkpoints along a training in a folder, step-100 or step100, in order; [] where it has none."""
+    if not checkpoint.is_dir() or (checkpoint / "config.json").exists():
+        return []
+    found = ((re.fullmatch(r"step-?(\d+)", path.name), path) for path in checkpoint.iterdir() if path.is_dir())
+    return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def read_model(model: PretrainedModel, text: TextTokens | None, options: given.Inspect, tick: Tick) -> Inspection:
+    """Everything of one checkpoint."""
+    a = model.architecture
+    generator = torch.Generator().manual_seed(options.seed)
+    sequences = _sequences(model, options, generator)
+    asked = torch.randperm(a.vocabulary, generator=generator)[: options.tokens]
+    heads: list[pl.DataFrame] = []
+    stream = None
+    for number, (looked, after) in enumerate(attention_looks(model, sequences)):
+        stream = after
+        columns: dict[str, Any] = {"layer": [number] * a.heads, "head": list(range(a.heads))}
+        for name in ("induction", "previous", "duplicate"):
+            columns |= _interval(name, getattr(looked, name).double().numpy())
+        heads.append(pl.DataFrame(columns))
+        tick(f"layer {number}: induction up to {max(columns['induction']):.2f}")
+    assert stream is not None
+    repeated = None if a.encoder else _repeated(model, stream, sequences)
+    weights = []
+    for number, read in enumerate(head_weights(model, asked)):
+        weights.append(read)
+        ends = [wilson(share, len(asked)) for share in read.copied.tolist()]
+        whole = len(asked) == a.vocabulary  # then nothing was sampled
+        heads[number] = heads[number].with_columns(
+            copied=pl.Series(read.copied.tolist()),
+            copied_low=pl.Series(read.copied.tolist() if whole else [low for low, _ in ends]),
+            copied_high=pl.Series(read.copied.tolist() if whole else [high for _, high in ends]),
+            positive=pl.Series(read.positive.tolist()),
+            output_rank=pl.Series(Spectrum(values=read.output_values).effective_rank.tolist()),
+            key_query_rank=pl.Series(Spectrum(values=read.key_query_values).effective_rank.tolist()),
+        )
+        tick(f"layer {number}: a head copies {float(read.copied.max()):.0%}")
+    said = model.directions_said()
+    units, values = [], []
+    for number in range(a.layers):
+        own = units_write(model, number, said)
+        leading, spectrum = leading_write(model, number, said)
+        values.append(spectrum)
+        names = [f"unit {n}" for n in range(len(own.norm))]
+        names += [f"direction {n // 2} {'+-'[n % 2]}" for n in range(len(leading.norm))]
+        tokens = torch.cat([own.tokens, leading.tokens]).tolist()
+        units.append(
+            pl.DataFrame(
+                {
+                    "layer": [number] * len(names),
+                    "written by": names,
+                    "peak": torch.cat([own.peak, leading.peak]).tolist(),
+                    "norm": torch.cat([own.norm, leading.norm]).tolist(),
+                    "tokens": ["\t".join(_named(text, token) for token in row) for row in tokens],
+                }
+            )
+        )
+        tick(f"layer {number}: a unit writes {_named(text, tokens[int(own.peak.argmax())][0])}")
+    spectra = {
+        "output_values": torch.stack([read.output_values for read in weights]),
+        "key_query_values": torch.stack([read.key_query_values for read in weights]),
+        "eigenvalues": torch.view_as_real(torch.stack([read.eigenvalues for read in weights])).contiguous(),
+        "W_out_values": torch.stack(values),
+    }
+    return Inspection(heads=pl.concat(heads), units=pl.concat(units), spectra=spectra, repeated=repeated)
+
+
+def _history(
+    steps: Sequence[tuple[int, Path]], options: given.Inspect, ticks: Callable[[str, int], Tick]
+) -> pl.DataFrame:
+    """The foremost heads and the predictions at each step of a training."""
+    tick, rows = ticks("history", len(steps)), []
+    for step, folder in steps:
+        model = load_pretrained(folder)
+        sequences = _sequences(model, options, torch.Generator().manual_seed(options.seed))
+        found = [
+            (looked.induction.mean(1), looked.previous.mean(1), stream)
+            for looked, stream in attention_looks(model, sequences)
+        ]
+        induction, previous = (torch.stack([layer[part] for layer in found]) for part in (0, 1))
+        layer, head = divmod(int(induction.argmax()), model.architecture.heads)
+        encoder = model.architecture.encoder
+        rows.append(
+            {
+                "step": step,
+                "induction": float(induction.max()),
+                "previous": float(previous.max()),
+                "repeated": None if encoder else _repeated(model, found[-1][2], sequences),
+                "layer": layer,
+                "head": head,
+            }
+        )
+        tick(f"step {step}: induction up to {float(induction.max()):.2f}")
+    return pl.DataFrame(rows)
+
+
+def _sequences(model: PretrainedModel, options: given.Inspect, generator: torch.Generator) -> Tensor:
+    a = model.architecture
+    longest = min(options.length, a.vocabulary, a.length // 2 if a.length else options.length)
+    return repeated_tokens(a.vocabulary, longest, options.sequences, generator)
+
+
+def _repeated(model: PretrainedModel, stream: Tensor, sequences: Tensor) -> float:
+    """The share of the second reading's tokens, but its first, that are predicted."""
+    half = sequences.shape[1] // 2
+    said = model.unembedded(stream[:, half:-1]).argmax(-1)
+    return float((said == sequences[:, half + 1 :]).float().mean())
+
+
+def _interval(name: str, values: np.ndarray) -> dict[str, list[float]]:
+    means = resampled_means(values)
+    low, high = np.quantile(means[1:], [0.025, 0.975], axis=0)
+    return {name: means[0].tolist(), f"{name}_low": low.tolist(), f"{name}_high": high.tolist()}
+
+
+def _texts(checkpoint: Path) -> TextTokens | None:
+    """The checkpoint's tokenizer; without one tokens are shown by their numbers."""
+    try:
+        return TextTokens(checkpoint)
+    except SimonidesError as error:
+        print(f"tokens are shown by their numbers: {error}", file=sys.stderr)
+        return None
+
+
+def _named(text: TextTokens | None, token: int) -> str:
+    """A token's text, with what cannot be printed escaped; its number where there is no tokenizer."""
+    if text is None:
+        return str(token)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.decode([token])) or "(nothing)"
+
+
+@contextmanager
+def _bar(quiet: bool) -> Iterator[Callable[[str, int], Tick]]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=10),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[glimpse]}", style="dim", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
+
+        def start(what: str, total: int) -> Tick:
+            task = bar.add_task(what, total=total, glimpse="")
+            return lambda glimpse: bar.update(task, advance=1, glimpse=glimpse)
+
+        yield start
