@@ -172,6 +172,34 @@ class Recall:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pretrain:
+    """Train a small language model on a text, character by character, and keep its steps as checkpoints.
+
+    The folder then holds step-N folders in the layout of GPT-NeoX, for inspect, truncate and any other library. A
+    training that was broken off goes on.
+
+    Example: simonides pretrain small --steps 3000 --repeated 0.7
+
+    Example: simonides inspect small
+    """
+
+    out: Annotated[Positional[Path], arg(metavar="DIR", help="Folder of the steps.")]
+    text: Annotated[Path | None, arg(metavar="FILE", help="UTF-8 text; by default Python's manual.")] = None
+    d: Annotated[int, arg(help="Width.")] = 128
+    layers: Annotated[int, arg(help="Attention and feed-forward.")] = 2
+    heads: Annotated[int, arg(help="Of each layer.")] = 4
+    length: Annotated[int, arg(help="Characters of a piece.")] = 64
+    batch: Annotated[int, arg(help="Pieces a step.")] = 32
+    steps: Annotated[int, arg(help="Updates.")] = 2000
+    every: Annotated[int, arg(help="Steps between checkpoints.")] = 200
+    rate: Annotated[float, arg(help="Learning rate of AdamW.")] = 4e-3
+    repeated: Annotated[
+        float, arg(help="Share of the pieces that is a passage read again and again, which calls for induction.")
+    ] = 0.0
+    seed: Annotated[int, arg(help="Draws weights and pieces.")] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Inspect:
     """Read every head and hidden unit of a checkpoint, and write a page with maps of layers by heads.
 
@@ -187,8 +215,68 @@ class Inspect:
     ] = None
     tokens: Annotated[int, arg(help="How many tokens each head is asked to copy, drawn at random.")] = 1024
     sequences: Annotated[int, arg(help="How many sequences of random tokens are read twice.")] = 16
-    length: Annotated[int, arg(help="Tokens of each, read twice.")] = 50
-    seed: Annotated[int, arg(help="Draws the tokens.")] = 0
+    length: Annotated[int, arg(help="Tokens of each, read twice; at most half of the model's own.")] = 50
+    text: Annotated[
+        Path | None, arg(metavar="FILE", help="Read passages of this text twice in place of random tokens.")
+    ] = None
+    seed: Annotated[int, arg(help="Draws tokens and passages.")] = 0
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truncate:
+    """Cut matrices of a checkpoint to low rank, and see what it answers and how a text surprises it then.
+
+    With --search all matched layers, matrices and shares are tried one at a time: the best on a fifth of the
+    questions is reported on the rest, beside a control. Without, all matched matrices are cut together.
+
+    Example: simonides truncate pythia-160m --layers 8-11 --matrix W_in --share 0.1 --save checkpoint --out cut
+
+    Example: simonides truncate pythia-160m --search --questions country-capital --layers 8-11
+    """
+
+    checkpoint: ACheckpoint
+    layers: Annotated[str, arg(metavar="L", help="Which, from 0: all, 3, 0-4 or 3,8-11.")] = "all"
+    matrix: Annotated[
+        str,
+        arg(metavar="NAME", help="W_Q W_K W_V W_O W_in W_gate W_out, patterns, attention, feed-forward, all."),
+    ] = "W_in"
+    rank: Annotated[int | None, arg(metavar="R", help="Directions that are kept.")] = None
+    share: Annotated[float | None, arg(metavar="RHO", help="Share of the rank that is kept; 0 removes.")] = None
+    energy: Annotated[float | None, arg(metavar="E", help="Share of the squared norm that is kept.")] = None
+    svd: Annotated[
+        Literal["auto", "exact", "random"],
+        arg(help="random: leading directions alone, with measured error; auto: for sides above 4096."),
+    ] = "auto"
+    search: Annotated[bool, arg(help="Try every layer, matrix and share alone.")] = False
+    shares: Annotated[str, arg(metavar="RHO,..", help="search: shares of the rank.")] = "0,0.01,0.05,0.1,0.25,0.5"
+    compose: Annotated[bool, arg(help="search: the best of each layer together, from the last layer.")] = False
+    questions: Annotated[
+        str | None,
+        arg(
+            metavar="TABLE|FILE", help="country-capital and the like, or a CSV, TSV or JSONL of prompt and answer."
+        ),
+    ] = None
+    templates: Annotated[
+        Path | None,
+        arg(metavar="FILE", help="For questions of subject, relation, attribute: relation and pattern."),
+    ] = None
+    most: Annotated[int, arg(metavar="N", help="Questions asked at most, drawn at random.")] = 400
+    generic: Annotated[str, arg(metavar="WORD", help="A generic word to watch beside the answers.")] = "the"
+    text: Annotated[
+        Path | None, arg(metavar="FILE", help="Control text of the perplexity; by default Python's manual.")
+    ] = None
+    text_tokens: Annotated[int, arg(metavar="N", help="How much of it is read.")] = 2048
+    controls: Annotated[int, arg(metavar="N", help="Times that as many directions are removed at random.")] = 3
+    reference: Annotated[bool, arg(help="Compare the untouched model with transformers, if installed.")] = True
+    save: Annotated[
+        Literal["none", "checkpoint", "factors"],
+        arg(help="Write what was cut: a whole checkpoint, or pairs of narrow matrices."),
+    ] = "none"
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help="Folder of what is written; by default truncation-NAME.")
+    ] = None
+    seed: Annotated[int, arg(help="Draws questions, split and controls.")] = 0
     json: Json = False
 
 
@@ -201,7 +289,9 @@ Command = (
     | Annotated[Report, subcommand("report")]
     | Annotated[Cite, subcommand("cite")]
     | Annotated[Recall, subcommand("recall")]
+    | Annotated[Pretrain, subcommand("pretrain")]
     | Annotated[Inspect, subcommand("inspect")]
+    | Annotated[Truncate, subcommand("truncate")]
 )
 
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

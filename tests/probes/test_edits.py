@@ -7,8 +7,10 @@ import torch
 
 from simonides.errors import SimonidesError
 from simonides.models.pretrained import Architecture, PretrainedModel
-from simonides.probes.edits import MATRICES, Edit, Questions, answer, best, edited, matrix_of, search
+from simonides.probes.answers import Questions, answer
+from simonides.probes.edits import MATRICES, Edit, edited, matrix_of
 from simonides.probes.truncation import decompose
+from simonides.probes.truncation_search import best, search
 
 
 def model(parallel=False, gated=True, groups=2):

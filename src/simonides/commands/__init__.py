@@ -33,8 +33,16 @@ def execute(command: object, unknown: list[str]) -> int:
             from simonides.commands.recall import recall
 
             return recall(command)
+        case options.Pretrain():
+            from simonides.commands.pretrain import pretrain
+
+            return pretrain(command)
         case options.Inspect():
             from simonides.commands.inspect import inspect
 
             return inspect(command)
+        case options.Truncate():
+            from simonides.commands.truncate import truncate
+
+            return truncate(command)
     raise AssertionError(f"no command for {command}")

@@ -3,31 +3,28 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
 from simonides import options as given
 from simonides.commands.inspection_page import Inspection, write_inspection
+from simonides.commands.progress import Start, Tick, ticking
 from simonides.errors import SimonidesError, check_at_least
 from simonides.lab.rules import resampled_means
 from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretrained
 from simonides.probes.heads import attention_looks, head_weights, repeated_tokens, wilson
 from simonides.probes.neurons import leading_write, units_write
 from simonides.probes.spectrum import Spectrum
+from simonides.tasks.bigrams import text_content
 
 # heads that are printed
 _BEST = 8
-
-Tick = Callable[[str], None]
 
 
 def inspect(options: given.Inspect) -> int:
@@ -39,11 +36,12 @@ def inspect(options: given.Inspect) -> int:
     last = steps[-1][1] if steps else options.checkpoint
     out = options.out or Path(f"inspection-{options.checkpoint.resolve().stem}")
     out.mkdir(parents=True, exist_ok=True)
-    with torch.no_grad(), _bar(options.json) as ticks:
-        history = _history(steps, options, ticks) if steps else None
+    with torch.no_grad(), ticking(options.json) as ticks:
+        text = _texts(last)
+        history = _history(steps, options, text, ticks) if steps else None
         model = load_pretrained(last)
         tick = ticks("reading", 3 * model.architecture.layers)
-        found = read_model(model, _texts(last), options, tick)
+        found = read_model(model, text, options, tick)
     index = write_inspection(options.checkpoint.name, model, found, history, out)
     best = found.heads.sort("induction", descending=True).head(_BEST)
     if options.json:
@@ -83,7 +81,7 @@ def read_model(model: PretrainedModel, text: TextTokens | None, options: given.I
     """Everything of one checkpoint."""
     a = model.architecture
     generator = torch.Generator().manual_seed(options.seed)
-    sequences = _sequences(model, options, generator)
+    sequences = _sequences(model, options, generator, text)
     asked = torch.randperm(a.vocabulary, generator=generator)[: options.tokens]
     heads: list[pl.DataFrame] = []
     stream = None
@@ -141,13 +139,13 @@ def read_model(model: PretrainedModel, text: TextTokens | None, options: given.I
 
 
 def _history(
-    steps: Sequence[tuple[int, Path]], options: given.Inspect, ticks: Callable[[str, int], Tick]
+    steps: Sequence[tuple[int, Path]], options: given.Inspect, text: TextTokens | None, ticks: Start
 ) -> pl.DataFrame:
     """The foremost heads and the predictions at each step of a training."""
     tick, rows = ticks("history", len(steps)), []
     for step, folder in steps:
         model = load_pretrained(folder)
-        sequences = _sequences(model, options, torch.Generator().manual_seed(options.seed))
+        sequences = _sequences(model, options, torch.Generator().manual_seed(options.seed), text)
         found = [
             (looked.induction.mean(1), looked.previous.mean(1), stream)
             for looked, stream in attention_looks(model, sequences)
@@ -169,9 +167,22 @@ def _history(
     return pl.DataFrame(rows)
 
 
-def _sequences(model: PretrainedModel, options: given.Inspect, generator: torch.Generator) -> Tensor:
+def _sequences(
+    model: PretrainedModel, options: given.Inspect, generator: torch.Generator, text: TextTokens | None
+) -> Tensor:
+    """Random tokens, or passages of a text, read twice."""
     a = model.architecture
-    longest = min(options.length, a.vocabulary, a.length // 2 if a.length else options.length)
+    if options.text is not None:
+        if text is None:
+            raise SimonidesError("--text needs the checkpoint's tokenizer; leave it out for random tokens.")
+        tokens = text.encode(text_content(options.text))
+        if len(tokens) < options.length:
+            raise SimonidesError(
+                f"{options.text} has {len(tokens)} tokens, a passage {options.length}; give more."
+            )
+        starts = torch.randint(len(tokens) - options.length + 1, (options.sequences, 1), generator=generator)
+        return tokens[starts + torch.arange(options.length)].repeat(1, 2)
+    longest = min(options.length, a.vocabulary, a.longest // 2 or options.length)
     return repeated_tokens(a.vocabulary, longest, options.sequences, generator)
 
 
@@ -202,21 +213,3 @@ def _named(text: TextTokens | None, token: int) -> str:
     if text is None:
         return str(token)
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text.decode([token])) or "(nothing)"
-
-
-@contextmanager
-def _bar(quiet: bool) -> Iterator[Callable[[str, int], Tick]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=10),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
-        TextColumn("{task.fields[glimpse]}", style="dim", markup=False),
-    )
-    with Progress(*columns, console=Console(stderr=True), disable=quiet) as bar:
-
-        def start(what: str, total: int) -> Tick:
-            task = bar.add_task(what, total=total, glimpse="")
-            return lambda glimpse: bar.update(task, advance=1, glimpse=glimpse)
-
-        yield start

@@ -82,7 +82,7 @@ def write_inspection(
     kind = "an encoder" if a.encoder else "a decoder"
     repeated = [] if found.repeated is None else [("second reading predicted", f"{found.repeated:.1%}")]
     text = page(
-        "inspection.html",
+        "checkpoint.html",
         title=f"Inside {name}",
         about=f"{kind.capitalize()} of {weights:,} weights: {a.layers} layers of {a.heads} heads, width {a.d}, "
         f"{a.hidden:,} hidden units a layer, {a.vocabulary:,} tokens.",

@@ -71,7 +71,7 @@ def fit(
     stop: Callable[[Record], bool] | None = None,
     checkpoint: Path | None = None,
     checkpoint_every: int = 0,
-    kept: Path | None = None,
+    kept: Path | Callable[[Any, int], None] | None = None,
     progress: bool = False,
 ) -> History:
     """Train a model in place.
@@ -91,7 +91,8 @@ def fit(
         checkpoint: a file that holds all that is needed to go on; where it is there already, the run goes on from
             it, bit for bit as if it had never stopped.
         checkpoint_every: write it each so many steps; 0 only at the end.
-        kept: a folder that takes the model of every recorded step, for `replay`.
+        kept: a folder that takes the model of every recorded step, for `replay`; or `kept(model, step)`, which
+            keeps it in a form of its own.
         progress: show a bar with the latest loss and probes.
 
     Raises:
@@ -120,8 +121,10 @@ def fit(
                 row = _record(model, value, probes or {})
                 state.history.steps.append(step)
                 state.history.rows.append(row)
-                if kept is not None:
+                if isinstance(kept, Path):
                     save_snapshot(model, kept, step)
+                elif kept is not None:
+                    kept(model, step)
                 show(step, row)
                 state.history.stopped = bool(stop is not None and step > 0 and stop(row))
             if step >= steps or state.history.stopped:

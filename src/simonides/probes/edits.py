@@ -1,22 +1,22 @@
-"""Truncating a real checkpoint, and what it answers then: edits, questions, and a search that shares its work.
+"""Edits of a checkpoint: one of its matrices, or several, cut to low rank or replaced, and put back.
 
-Sharma, Ash & Misra (2024), LASER: one matrix of one layer is cut to its best approximation of low rank; layer,
-matrix and rank are chosen by the accuracy on some questions and judged on others. Letters: `Q` questions, `T`
-positions, `d` width.
+Sharma, Ash & Misra (2024), LASER: one matrix of one layer is cut to its best approximation of low rank.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_name
-from simonides.models.pretrained.network import PretrainedLayer, PretrainedModel
+from simonides.errors import SimonidesError, check_name, suggest
+from simonides.models.pretrained.network import PretrainedModel
 from simonides.probes.truncation import Decomposition, decompose
 
 MATRICES = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_gate", "W_out")
+GROUPS = {"attention": MATRICES[:4], "feed-forward": MATRICES[4:], "all": MATRICES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,115 +37,42 @@ class Edit:
         return f"{self.matrix} of layer {self.layer} at {self.share:g} of its rank"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Questions:
-    """Prompts with the token that answers each.
-
-    Arguments:
-        tokens: prompts, filled up at the right with any token.
-        lengths: their own.
-        answers: the first token of each answer.
-    """
-
-    tokens: Int[Tensor, "Q T"]
-    lengths: Int[Tensor, " Q"]
-    answers: Int[Tensor, " Q"]
-
-    @classmethod
-    def of(cls, prompts: Sequence[Tensor], answers: Sequence[int]) -> "Questions":
-        """From prompts of any lengths.
-
-        Raises:
-            SimonidesError: when there are none, one is empty, or answers are fewer or more.
-        """
-        if not prompts or len(prompts) != len(answers) or min(len(prompt) for prompt in prompts) == 0:
-            raise SimonidesError(
-                f"{len(prompts)} prompts, {len(answers)} answers; give as many, at least one, none of them empty."
-            )
-        return cls(
-            tokens=torch.nn.utils.rnn.pad_sequence(list(prompts), batch_first=True),
-            lengths=torch.tensor([len(prompt) for prompt in prompts]),
-            answers=torch.tensor(list(answers)),
-        )
-
-    def __len__(self) -> int:
-        return len(self.answers)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answers:
-    """What a model answers.
-
-    Arguments:
-        right: whether the likeliest token is the answer.
-        probability: of the answer.
-    """
-
-    right: Float[Tensor, " Q"]
-    probability: Float[Tensor, " Q"]
-
-
-def answer(model: PretrainedModel, questions: Questions) -> Answers:
-    """What a model says after each prompt."""
-    return _judged(model, model.through(model.embedded(questions.tokens)), questions)
-
-
-def search(model: PretrainedModel, questions: Questions, edits: Iterable[Edit]) -> dict[Edit, Answers]:
-    """The answers after each of many edits, one at a time; the model is left as it was.
-
-    What lies below an edited layer is computed once for all edits from there on, the attention of the layer once
-    for those of its feed-forward, each matrix is decomposed once for all its ranks, and logits are made of the
-    last position alone.
-
-    Raises:
-        SimonidesError: when an edit names a layer or matrix that the model has not.
-    """
-    by_layer: dict[int, list[Edit]] = {}
-    for edit in edits:
-        matrix_of(model, edit.layer, edit.matrix)
-        by_layer.setdefault(edit.layer, []).append(edit)
-    found: dict[Edit, Answers] = {}
-    stream, reached = model.embedded(questions.tokens), 0
-    for layer in sorted(by_layer):
-        stream, reached = model.through(stream, reached, layer), layer
-        block = model.layers[layer]
-        assert isinstance(block, PretrainedLayer)
-        parts: dict[str, Decomposition] = {}
-        attended = stream + block.attention(stream)
-        for edit in by_layer[layer]:
-            if edit.matrix not in parts:
-                parts[edit.matrix] = decompose(matrix_of(model, layer, edit.matrix))
-            with edited(model, edit, parts[edit.matrix]):
-                if edit.matrix in ("W_in", "W_gate", "W_out"):
-                    after = block.completed(stream, attended)
-                else:
-                    after = block(stream)
-                found[edit] = _judged(model, model.through(after, layer + 1), questions)
-    return found
-
-
-class edited:  # noqa: N801 - read as a phrase: with edited(model, ...)
-    """A context in which a matrix of a model is cut; it is put back afterwards, bit for bit.
+def edited(model: PretrainedModel, edit: Edit, parts: Decomposition | None = None) -> "replaced":
+    """A context in which a matrix of a model is cut.
 
     Arguments:
         model: the model.
         edit: what to cut.
         parts: the matrix's decomposition, where it is known.
     """
+    known = decompose(matrix_of(model, edit.layer, edit.matrix)) if parts is None else parts
+    cut = known.at_rank(known.rank_of_share(edit.share))
+    return replaced(model, {(edit.layer, edit.matrix): cut})
 
-    def __init__(self, model: PretrainedModel, edit: Edit, parts: Decomposition | None = None) -> None:
-        weight = matrix_of(model, edit.layer, edit.matrix)
-        known = decompose(weight) if parts is None else parts
-        self._parameter = _parameter(model, edit.layer, edit.matrix)
-        self._before = self._parameter.detach().clone()
-        cut = known.at_rank(known.rank_of_share(edit.share)).to(weight.dtype)
-        self._cut = _parted(cut, edit.matrix, self._before.shape)
+
+class replaced:  # noqa: N801 - read as a phrase: with replaced(model, ...)
+    """A context in which some matrices of a model are others; they are put back afterwards, bit for bit.
+
+    Arguments:
+        model: the model.
+        weights: the other matrices, as `matrix_of` gives them, by layer and name.
+    """
+
+    def __init__(
+        self, model: PretrainedModel, weights: Mapping[tuple[int, str], Float[Tensor, "out into"]]
+    ) -> None:
+        self._changes: list[tuple[Tensor, Tensor, Tensor]] = []
+        for (layer, matrix), weight in weights.items():
+            own = _parameter(model, layer, matrix)
+            self._changes.append((own, own.detach().clone(), _parted(weight.to(own.dtype), matrix, own.shape)))
 
     def __enter__(self) -> None:
-        self._parameter.data.copy_(self._cut)
+        for own, _before, other in self._changes:
+            own.data.copy_(other)
 
     def __exit__(self, *_: object) -> None:
-        self._parameter.data.copy_(self._before)
+        for own, before, _other in self._changes:
+            own.data.copy_(before)
 
 
 def matrix_of(model: PretrainedModel, layer: int, matrix: str) -> Float[Tensor, "out into"]:
@@ -158,6 +85,45 @@ def matrix_of(model: PretrainedModel, layer: int, matrix: str) -> Float[Tensor, 
     if matrix == "W_O":
         return weight.transpose(0, 1).flatten(1)
     return weight.flatten(0, 1) if weight.dim() == 3 else weight
+
+
+def matrices_named(model: PretrainedModel, pattern: str) -> list[str]:
+    """The matrices of a layer that a pattern names: "W_in", "W_*", "attention", "feed-forward", "all", or several.
+
+    Raises:
+        SimonidesError: when a part of the pattern names none that the model has.
+    """
+    there = [name for name in MATRICES if getattr(model.layers[0], name, None) is not None]
+    found: list[str] = []
+    for part in filter(None, (part.strip() for part in pattern.split(","))):
+        named = [n for n in there if n in GROUPS.get(part, ()) or fnmatchcase(n, part)]
+        if not named:
+            raise SimonidesError(f"matrix {part!r} names none of this model; {suggest(part, [*there, *GROUPS])}")
+        found += named
+    if not found:
+        raise SimonidesError(f"matrix {pattern!r} names none; known: {', '.join([*there, *GROUPS])}.")
+    return [name for name in MATRICES if name in found]
+
+
+def layers_named(model: PretrainedModel, pattern: str) -> list[int]:
+    """The layers that "all", "3", "0-4" or "3,8-11" names, from 0.
+
+    Raises:
+        SimonidesError: when it cannot be read, or the model has no such layer.
+    """
+    count = model.architecture.layers
+    if pattern.strip() == "all":
+        return list(range(count))
+    found: set[int] = set()
+    for part in pattern.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise SimonidesError(f"layers {pattern!r} cannot be read; give all, 3, 0-4 or 3,8-11.")
+        low, high = int(first), int(last) if dash else int(first)
+        if not low <= high < count:
+            raise SimonidesError(f"layers {part.strip()!r}: there are {count}, from 0 to {count - 1}.")
+        found |= set(range(low, high + 1))
+    return sorted(found)
 
 
 def _parted(weight: Tensor, matrix: str, shape: torch.Size) -> Tensor:
@@ -175,23 +141,3 @@ def _parameter(model: PretrainedModel, layer: int, matrix: str) -> Tensor:
         raise SimonidesError(f"layer {layer} has no {matrix}: its hidden units have no gate.")
     assert isinstance(found, Tensor)
     return found
-
-
-def _judged(model: PretrainedModel, stream: Tensor, questions: Questions) -> Answers:
-    last = stream[torch.arange(len(questions)), questions.lengths - 1]
-    p = model.unembedded(last).float().softmax(-1)
-    return Answers(
-        right=(p.argmax(-1) == questions.answers).float(),
-        probability=p.gather(1, questions.answers[:, None])[:, 0],
-    )
-
-
-def best(found: Mapping[Edit, Answers], rows: Int[Tensor, " chosen"]) -> Edit:
-    """The edit with the highest accuracy on some of the questions; of equals, the likeliest answers."""
-    return max(
-        found,
-        key=lambda edit: (
-            float(found[edit].right[rows].mean()),
-            float(found[edit].probability[rows].log().mean()),
-        ),
-    )

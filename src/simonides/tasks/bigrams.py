@@ -94,12 +94,21 @@ def read_bigrams(path: Path | str, unit: str = "characters", most: int = 1000) -
     """
     check_name("unit", unit, UNITS)
     check_at_least("most", most, 2)
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SimonidesError(f"{path} cannot be read as UTF-8 text: {error}.") from None
+    text = text_content(path)
     parts: Sequence[str] = text if unit == "characters" else _WORDS.findall(text.casefold())
     return count_bigrams(parts, most)
+
+
+def text_content(path: Path | str) -> str:
+    """What a UTF-8 text file holds.
+
+    Raises:
+        SimonidesError: when the file cannot be read as text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SimonidesError(f"{path} cannot be read as UTF-8 text: {error}.") from None
 
 
 def count_bigrams(parts: Sequence[str], most: int = 1000) -> Bigrams:

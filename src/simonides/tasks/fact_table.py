@@ -12,7 +12,7 @@ from simonides.errors import SimonidesError, suggest
 
 # a first row made of these words is a header; it may put the columns in any order
 _HEADERS = {
-    "subject": {"subject", "key", "question", "input", "name", "entity", "head"},
+    "subject": {"subject", "key", "question", "prompt", "input", "name", "entity", "head"},
     "relation": {"relation", "predicate", "property"},
     "attribute": {"attribute", "answer", "value", "output", "object", "target", "tail"},
 }

@@ -172,6 +172,7 @@ def _neox(config: Config) -> Architecture:
         hidden=config["intermediate_size"],
         epsilon=config.get("layer_norm_eps", 1e-5),
         rotated=int(d // heads * share),
+        longest=config.get("max_position_embeddings", 0),
         base=base,
         parallel=config.get("use_parallel_residual", True),
         activation=config.get("hidden_act", "gelu"),
@@ -214,7 +215,7 @@ def _of_openai(config: Config, **more: Any) -> Architecture:
 
 
 _GPT2 = Layout(
-    architecture=lambda config: _of_openai(config, length=config["n_positions"]),
+    architecture=lambda config: _of_openai(config, length=config["n_positions"], longest=config["n_positions"]),
     prefix="transformer.",
     whole=(plain("wte.weight", "W_E"), plain("wpe.weight", "positions"), *_norm("ln_f", "final")),
     head=(plain("lm_head.weight", "W_U"),),
@@ -236,7 +237,8 @@ _GPT2 = Layout(
 
 def _gptj(config: Config) -> Architecture:
     rotated = config.get("rotary_dim") or config["n_embd"] // config["n_head"]
-    return _of_openai(config, rotated=rotated, pairs=True, parallel=True, shared_norm=True)
+    longest = config.get("n_positions", 0)
+    return _of_openai(config, longest=longest, rotated=rotated, pairs=True, parallel=True, shared_norm=True)
 
 
 _GPTJ = Layout(
@@ -271,6 +273,7 @@ def _llama(config: Config) -> Architecture:
         norm="rms",
         epsilon=config.get("rms_norm_eps", 1e-6),
         rotated=h,
+        longest=config.get("max_position_embeddings", 0),
         base=base,
         activation=config.get("hidden_act", "silu"),
         gated=True,
@@ -311,6 +314,7 @@ def _bert(config: Config) -> Architecture:
         h=d // heads,
         hidden=config["intermediate_size"],
         length=config["max_position_embeddings"],
+        longest=config["max_position_embeddings"],
         epsilon=config.get("layer_norm_eps", 1e-12),
         activation=config.get("hidden_act", "gelu"),
         encoder=True,

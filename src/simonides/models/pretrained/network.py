@@ -40,6 +40,7 @@ class Architecture:
         h: head dimension.
         hidden: m.
         length: the most positions, where they are learned; else 0.
+        longest: positions of the sequences it was made for; 0 where that is not known.
         norm: "layer" or "rms".
         epsilon: of the norms.
         rotated: dimensions of each head that are turned by position; 0 for none.
@@ -61,6 +62,7 @@ class Architecture:
     h: int
     hidden: int
     length: int = 0
+    longest: int = 0
     norm: str = "layer"
     epsilon: float = 1e-5
     rotated: int = 0

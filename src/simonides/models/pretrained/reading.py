@@ -77,16 +77,25 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise SimonidesError(f"{folder} is no folder; give the folder of a checkpoint, with config.json in it.")
     path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         there = ", ".join(sorted(p.name for p in folder.iterdir())[:8]) or "nothing"
-        raise SimonidesError(f"{folder} has no config.json; it holds {there}.") from None
-    except (OSError, ValueError) as error:
+        raise SimonidesError(f"{folder} has no config.json; it holds {there}.")
+    return json_object(path)
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        SimonidesError: when it cannot be read, or is something else.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise SimonidesError(f"{path} cannot be read: {error}.") from None
-    if not isinstance(config, dict):
-        raise SimonidesError(f"{path} is no JSON object; is it a model's configuration?")
-    return config
+    if not isinstance(found, dict):
+        raise SimonidesError(f"{path} is no JSON object; is it the file that it was?")
+    return found
 
 
 @contextmanager

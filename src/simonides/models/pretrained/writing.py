@@ -81,8 +81,7 @@ def being_made(folder: Path) -> Iterator[Path]:
     """
     place = folder.with_name(f".building-{folder.name}")
     try:
-        if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-            raise SimonidesError(f"{folder} holds something already; give a folder that does not exist.")
+        check_free(folder)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
         yield place
@@ -93,3 +92,9 @@ def being_made(folder: Path) -> Iterator[Path]:
         raise SimonidesError(f"{folder} cannot be written: {error.strerror or error}.") from None
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def check_free(folder: Path) -> None:
+    """Raise `SimonidesError` unless the folder does not exist, or is empty."""
+    if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
+        raise SimonidesError(f"{folder} holds something already; give a folder that does not exist.")

@@ -1,0 +1,139 @@
+"""What a checkpoint answers to questions, and how surprised it is by a text.
+
+Letters: `Q` questions, `T` positions, `k` tokens watched.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from simonides.errors import SimonidesError, check_at_least
+from simonides.models.pretrained.network import PretrainedModel
+
+# rows whose logits against the whole vocabulary are formed at once
+_ROWS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """Prompts with the token that answers each.
+
+    Arguments:
+        tokens: prompts, filled up at the right with any token.
+        lengths: their own.
+        answers: the first token of each answer.
+        watched: other tokens whose probability is wanted, such as a generic word.
+    """
+
+    tokens: Int[Tensor, "Q T"]
+    lengths: Int[Tensor, " Q"]
+    answers: Int[Tensor, " Q"]
+    watched: Int[Tensor, " k"] = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+
+    @classmethod
+    def of(cls, prompts: Sequence[Tensor], answers: Sequence[int], watched: Sequence[int] = ()) -> "Questions":
+        """From prompts of any lengths.
+
+        Raises:
+            SimonidesError: when there are none, one is empty, or answers are fewer or more.
+        """
+        if not prompts or len(prompts) != len(answers) or min(len(prompt) for prompt in prompts) == 0:
+            raise SimonidesError(
+                f"{len(prompts)} prompts, {len(answers)} answers; give as many, at least one, none of them empty."
+            )
+        return cls(
+            tokens=torch.nn.utils.rnn.pad_sequence(list(prompts), batch_first=True),
+            lengths=torch.tensor([len(prompt) for prompt in prompts]),
+            answers=torch.tensor(list(answers)),
+            watched=torch.tensor(list(watched), dtype=torch.long),
+        )
+
+    def rows(self, chosen: Int[Tensor, " chosen"]) -> "Questions":
+        """Some of the questions."""
+        return Questions(
+            tokens=self.tokens[chosen],
+            lengths=self.lengths[chosen],
+            answers=self.answers[chosen],
+            watched=self.watched,
+        )
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a model answers.
+
+    Arguments:
+        right: whether the likeliest token is the answer.
+        probability: of the answer.
+        rank: how many tokens are likelier than the answer.
+        watched: probabilities of the watched tokens.
+    """
+
+    right: Float[Tensor, " Q"]
+    probability: Float[Tensor, " Q"]
+    rank: Int[Tensor, " Q"]
+    watched: Float[Tensor, "Q k"]
+
+
+def answer(model: PretrainedModel, questions: Questions) -> Answers:
+    """What a model says after each prompt."""
+    return judged(model, model.through(model.embedded(questions.tokens)), questions)
+
+
+def judged(model: PretrainedModel, stream: Float[Tensor, "Q T d"], questions: Questions) -> Answers:
+    """What a model says, from the stream after its last layer."""
+    last = stream[torch.arange(len(questions)), questions.lengths - 1]
+    p = model.unembedded(last).float().softmax(-1)
+    said = p.gather(1, questions.answers[:, None])
+    return Answers(
+        right=(p.argmax(-1) == questions.answers).float(),
+        probability=said[:, 0],
+        rank=(p > said).sum(1),
+        watched=p[:, questions.watched],
+    )
+
+
+def perplexity(model: PretrainedModel, tokens: Int[Tensor, " T"], window: int = 256) -> float:
+    """exp of the mean cross-entropy of a text read in windows, each token given those before it in its window.
+
+    Raises:
+        SimonidesError: when the text is shorter than two tokens.
+    """
+    check_at_least("window", window, 2)
+    if len(tokens) < 2:
+        raise SimonidesError(f"a text of {len(tokens)} tokens has no perplexity; give a longer one.")
+    whole = [row for row in tokens.split(window) if len(row) > 1]
+    total, count = 0.0, 0
+    for row in whole:
+        stream = model.through(model.embedded(row[None]))[0]
+        for said, next_ones in zip(stream[:-1].split(_ROWS), row[1:].split(_ROWS), strict=True):
+            nats = torch.nn.functional.cross_entropy(model.unembedded(said).float(), next_ones, reduction="sum")
+            total, count = total + float(nats), count + len(next_ones)
+    return math.exp(total / count)
+
+
+def split(count: int, share: float, generator: torch.Generator) -> tuple[Int[Tensor, " a"], Int[Tensor, " b"]]:
+    """Rows to choose an edit by, a share of all, and the rest to report it on.
+
+    Raises:
+        SimonidesError: when one of the two would be empty.
+    """
+    first = round(count * share)
+    if not 0 < first < count:
+        raise SimonidesError(f"a share of {share:g} of {count} questions leaves none on one side; give more.")
+    order = torch.randperm(count, generator=generator)
+    return order[:first], order[first:]
+
+
+def bootstrap(values: Float[Tensor, " Q"], generator: torch.Generator, draws: int = 2000) -> tuple[float, float]:
+    """The 95 % interval of a mean over questions, drawn anew with replacement."""
+    rows = torch.randint(len(values), (draws, len(values)), generator=generator)
+    low, high = values.double()[rows].mean(1).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
+    return float(low), float(high)
