@@ -176,12 +176,11 @@ def _sequences(
         if text is None:
             raise SimonidesError("--text needs the checkpoint's tokenizer; leave it out for random tokens.")
         tokens = text.encode(text_content(options.text))
-        if len(tokens) < options.length:
-            raise SimonidesError(
-                f"{options.text} has {len(tokens)} tokens, a passage {options.length}; give more."
-            )
-        starts = torch.randint(len(tokens) - options.length + 1, (options.sequences, 1), generator=generator)
-        return tokens[starts + torch.arange(options.length)].repeat(1, 2)
+        longest = min(options.length, a.longest // 2 or options.length)
+        if len(tokens) < longest:
+            raise SimonidesError(f"{options.text} has {len(tokens)} tokens, a passage {longest}; give more.")
+        starts = torch.randint(len(tokens) - longest + 1, (options.sequences, 1), generator=generator)
+        return tokens[starts + torch.arange(longest)].repeat(1, 2)
     longest = min(options.length, a.vocabulary, a.longest // 2 or options.length)
     return repeated_tokens(a.vocabulary, longest, options.sequences, generator)
 

@@ -115,7 +115,7 @@ claim = Claim(
     measure=measure,
     rules=[
         Threshold(column="odds_gain", at_least=0.5, where={"table": "country-continent"}),
-        Threshold(column="odds_gain_over_control", at_least=0.5, where={"table": "country-continent"}),
+        Threshold(column="odds_gain_over_control", at_least=0.0, where={"table": "country-continent"}),
         Threshold(column="accuracy_gain", at_least=0.0, where={"table": "country-continent"}),
     ],
     figures=[
