@@ -35,7 +35,6 @@ def inspect(options: given.Inspect) -> int:
     steps = step_folders(options.checkpoint)
     last = steps[-1][1] if steps else options.checkpoint
     out = options.out or Path(f"inspection-{options.checkpoint.resolve().stem}")
-    out.mkdir(parents=True, exist_ok=True)
     with torch.no_grad(), ticking(options.json) as ticks:
         text = _texts(last)
         history = _history(steps, options, text, ticks) if steps else None

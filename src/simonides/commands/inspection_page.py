@@ -50,6 +50,7 @@ def write_inspection(
     def show(draw: Callable[["Figure"], None], file: str, size: tuple[float, float], caption: str) -> None:
         figures.append(placed(painted(draw, caption, size), out, file, caption))
 
+    out.mkdir(parents=True, exist_ok=True)
     files = ["heads.csv", "units.csv", "spectra.safetensors"]
     if history is not None:
         history.write_csv(out / "history.csv")

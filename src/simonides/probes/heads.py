@@ -141,7 +141,7 @@ def head_weights(model: PretrainedModel, tokens: Int[Tensor, " S"] | None = None
 
 
 def product_values(
-    left: Float[Tensor, "*heads d h"], right: Float[Tensor, "*heads h d"]
+    left: Float[Tensor, "*heads m h"], right: Float[Tensor, "*heads h n"]
 ) -> Float[Tensor, "*heads h"]:
     """Singular values of left @ right, without forming it.
 
