@@ -18,7 +18,7 @@ help:
 	@touch $@
 
 .venv/.installed: .venv/.made pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[facts,words]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[facts,words,checkpoints]'
 	@touch $@
 
 .venv/.tested: .venv/.installed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import capacity, facts, induction, lab, recall, training
+from benchmarks import capacity, checkpoints, facts, induction, lab, recall, training
 from simonides.lab.environment import environment
 
 
@@ -20,7 +20,7 @@ def main() -> None:
         f"Processor {machine['processor']} ({torch.backends.cpu.get_cpu_capability()}), torch {machine['torch']}, "
         f"Python {platform.python_version()}.",
     ]
-    for module in (recall, capacity, training, induction, facts, lab):
+    for module in (recall, capacity, training, induction, facts, checkpoints, lab):
         text += ["", f"## {module.__name__.split('.')[-1]}", "", (module.__doc__ or "").strip(), ""]
         for line in module.lines():
             print(line, flush=True)

