@@ -228,8 +228,9 @@ def smollm2():
 
 
 @pytest.mark.slow
-def test_a_real_model_says_paris(smollm2):
+def test_a_real_model_says_paris_and_is_written_for_others(smollm2, tmp_path):
     from simonides.models.pretrained import TextTokens
+    from simonides.models.pretrained.reference import reference_difference
 
     model, text = load_pretrained(smollm2), TextTokens(smollm2)
     prompt = text.encode("The capital of France is")
@@ -238,6 +239,11 @@ def test_a_real_model_says_paris(smollm2):
     # by the reference library: -0.26, -2.74, -4.38
     for word, expected in ((" Paris", -0.258), (" the", -2.741), (" London", -4.384)):
         assert float(said[text.encode(word)[0]]) == pytest.approx(expected, abs=0.002)
+    folder = rewrite_checkpoint(model, smollm2, tmp_path / "folder")
+    assert reference_difference(folder, model, prompt[None]) < 1e-4
+    again = load_pretrained(folder).state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in model.state_dict().items())
+    assert TextTokens(folder).encode("The capital of France is").tolist() == prompt.tolist()
 
 
 def test_damaged_gguf_files_are_refused(tmp_path):
