@@ -43,7 +43,7 @@ claim = Claim(
     statement=r"t(\pi_b) < t(\text{induction head})",
     source="Bietti et al. (2023), figure 3",
     references=["bietti2023birth"],
-    scales={"smoke": grid(64, 32, 240), "desk": grid(128, 64, 400), "paper": grid(256, 256, 1000)},
+    scales={"smoke": grid(64, 32, 240), "desk": grid(128, 64, 300), "paper": grid(256, 256, 1000)},
     measure=measure,
     rules=[
         Threshold(column="context_after_global", at_least=30.0),

@@ -54,7 +54,7 @@ claim = Claim(
     statement=r"t(W_{OV}^2) \leq t(W_{KQ}^2) \leq t(W_{KQ}^1)",
     source="Bietti et al. (2023), figure 4",
     references=["bietti2023birth"],
-    scales={"smoke": grid(64, 32, 200, 5), "desk": grid(128, 64, 320, 5), "paper": grid(256, 256, 1000, 5)},
+    scales={"smoke": grid(64, 32, 200, 5), "desk": grid(128, 64, 280, 5), "paper": grid(256, 256, 1000, 5)},
     measure=measure,
     rules=[
         Threshold(column="key_query_after_output", at_least=0.0),

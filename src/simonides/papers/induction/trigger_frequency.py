@@ -27,7 +27,6 @@ def grid(ranks: list[int], d: int, length: int, steps: int) -> Grid:
     return product(passed_over=ranks, d=[d], length=[length], steps=[steps]).with_seeds(5)
 
 
-ALL = [0, 5, 15]
 claim = Claim(
     question="Are frequent triggers learned sooner?",
     statement=r"\text{accuracy after } t \text{ steps falls with the rank of the triggers}",
@@ -35,8 +34,8 @@ claim = Claim(
     references=["bietti2023birth"],
     scales={
         "smoke": grid([0, 15], 64, 32, 300),
-        "desk": grid(ALL, 128, 64, 320),
-        "paper": grid(ALL, 256, 256, 1000),
+        "desk": grid([0, 15], 128, 64, 320),
+        "paper": grid([0, 5, 15], 256, 256, 1000),
     },
     measure=measure,
     rules=[Ordered(column="mean_accuracy", by="passed_over", order=(15, 0))],

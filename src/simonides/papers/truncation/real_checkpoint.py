@@ -135,9 +135,9 @@ claim = Claim(
         )
     ],
     finding="For continents layer 28 of 0..29 is chosen by every seed, at a twentieth of its rank: p(the) falls "
-    "from 0.149 to 0.011, accuracy rises from 0.125 to 0.243 on the questions that chose nothing. Most of it is had by "
-    "removing as many directions at random (odds gain 3.32, of which 0.67 is more than the control's): what helps "
-    "is to weaken the matrix, more than which directions are kept. For countries of capitals accuracy rises from "
-    "0.037 to 0.110; for capitals, where the answer is likelier than the generic word from the start, nothing is "
-    "gained (-0.013). So the effect is that of prompts on which the model says the generic word.",
+    "from 0.149 to 0.011, accuracy rises from 0.125 to 0.243 on questions that chose nothing. Most of it is had "
+    "by removing as many directions at random (odds gain 3.32, of which 0.67 is more than the control's): what "
+    "helps is to weaken the matrix, more than which directions are kept. For countries of capitals it rises "
+    "from 0.037 to 0.110; for capitals, where the answer is likelier than the generic word from the start, "
+    "nothing is gained (-0.013). So the effect is that of prompts on which the model says the generic word.",
 )
