@@ -6,7 +6,7 @@ DEMO := demo
 .PHONY: help demo install test lint docs bench clean
 
 help:
-	@echo "make demo     run the headline claims at desk scale and write a page (seven to nine minutes on two cores)"
+	@echo "make demo     run the claims of the talk at desk scale and write a page (six minutes on two cores)"
 	@echo "make test     run everything that CI runs"
 	@echo "make install  only make .venv with simonides in it"
 	@echo "make docs     build the documentation into docs/_build/html"
@@ -28,8 +28,8 @@ help:
 install: .venv/.installed
 
 demo: .venv/.installed
-	@$(BIN)/simonides run memories --scale desk --store $(DEMO) >/dev/null
-	@$(BIN)/simonides report memories --scale desk --store $(DEMO)
+	@$(BIN)/simonides run talk --scale desk --store $(DEMO) >/dev/null
+	@$(BIN)/simonides report talk --scale desk --store $(DEMO)
 
 lint: .venv/.tested
 	$(BIN)/ruff check .

@@ -62,6 +62,7 @@ COMMANDS = [
     "pretrain",
     "inspect",
     "truncate",
+    "explore",
 ]
 
 

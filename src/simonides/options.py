@@ -11,9 +11,9 @@ _STORE = Path("simonides-store")
 Target = Annotated[
     Positional[str],
     arg(
-        metavar="CLAIM|PAPER|all|FILE",
-        help="What: a claim such as "
-        "memories/linear-capacity, a paper such as memories, all, or the path of a claim file.",
+        metavar="CLAIM|PAPER|talk|all|FILE",
+        help="What: a claim such as memories/linear-capacity, a paper such as memories, talk (ten claims that "
+        "show it all), all, the path of a claim file, or several with commas between.",
     ),
 ]
 AScale = Annotated[Scale, arg(help="How large: smoke takes seconds, desk minutes, paper a cluster.")]
@@ -280,6 +280,20 @@ class Truncate:
     json: Json = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Explore:
+    """Open a page on which one matrix is filled with facts: move d, N and the rest, and see what it recalls.
+
+    Served on 127.0.0.1 alone, or written as one file that needs nothing else.
+
+    Example: simonides explore --out explore.html
+    """
+
+    port: Annotated[int, arg(help="0 takes any that is free.")] = 0
+    browser: Annotated[bool, arg(help="Open it in the browser.")] = True
+    out: Annotated[Path | None, arg(metavar="FILE", help="Write the page there in place of serving it.")] = None
+
+
 Command = (
     Annotated[List, subcommand("list")]
     | Annotated[Show, subcommand("show")]
@@ -292,6 +306,7 @@ Command = (
     | Annotated[Pretrain, subcommand("pretrain")]
     | Annotated[Inspect, subcommand("inspect")]
     | Annotated[Truncate, subcommand("truncate")]
+    | Annotated[Explore, subcommand("explore")]
 )
 
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

@@ -45,4 +45,8 @@ def execute(command: object, unknown: list[str]) -> int:
             from simonides.commands.truncate import truncate
 
             return truncate(command)
+        case options.Explore():
+            from simonides.commands.explore import explore
+
+            return explore(command)
     raise AssertionError(f"no command for {command}")

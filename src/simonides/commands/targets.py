@@ -13,12 +13,30 @@ if TYPE_CHECKING:
     from simonides.lab.store import Store
 
 
+# one claim for each part of the talk, in its order
+TALK = (
+    "memories/linear-capacity",
+    "memories/low-rank-capacity",
+    "memories/mlp-capacity",
+    "gradients/one-step-memory",
+    "scaling/data-limited",
+    "induction/depth",
+    "induction/global-before-context",
+    "facts/sequential-learning",
+    "facts/hallucination-order",
+    "truncation/noise-in-feedforward",
+)
+
+
 def find(target: str) -> list[ClaimFile]:
-    """The claims that a name on the command line means.
+    """The claims that a name on the command line means, or several names with commas between.
 
     Raises:
         SimonidesError: when it names none.
     """
+    if "," in target and not Path(target).exists():
+        found = [file for part in target.split(",") for file in find(part.strip())]
+        return list({file.id: file for file in found}.values())
     path = Path(target)
     if path.suffix == ".py" or path.is_file():
         if not path.is_file():
@@ -26,8 +44,11 @@ def find(target: str) -> list[ClaimFile]:
         return [loading.local(path)]
     known = loading.scan()
     chosen = [file for file in known if target in ("all", file.id, file.paper)]
+    if target == "talk":
+        order = {name: place for place, name in enumerate(TALK)}
+        chosen = sorted((file for file in known if file.id in order), key=lambda file: order[file.id])
     if not chosen:
-        names = {file.id for file in known} | {file.paper for file in known} | {"all"}
+        names = {file.id for file in known} | {file.paper for file in known} | {"all", "talk"}
         raise SimonidesError(
             f"no claim or paper is called {target!r}; {suggest(target, names)} See: simonides list"
         )

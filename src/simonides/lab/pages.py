@@ -21,6 +21,11 @@ def page(template: str, **values: Any) -> str:
     return pages.get_template(template).render(css=css, version=environment()["simonides"], **values)
 
 
+def script(name: str) -> str:
+    """The text of a script beside the templates."""
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
 def placed(files: Mapping[str, bytes], folder: Path, name: str, caption: str) -> dict[str, Any]:
     """Write a figure's files as figures/NAME.*; returns what a page's template shows of it."""
     (folder / "figures").mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,81 @@
+"""`explore`: the interactive page, served on this machine alone or written as one file."""
+
+import webbrowser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from simonides import options as given
+from simonides.errors import SimonidesError
+from simonides.lab.pages import page, script
+
+_HOST = "127.0.0.1"
+
+
+def explore(options: given.Explore) -> int:
+    """Write the page, or serve it until Ctrl-C."""
+    text = explore_page()
+    if options.out is not None:
+        try:
+            options.out.parent.mkdir(parents=True, exist_ok=True)
+            options.out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise SimonidesError(
+                f"{options.out} cannot be written: {error.strerror}; give another file."
+            ) from None
+        print(f"page: {options.out.resolve()}")
+        return 0
+    with server(text, options.port) as running:
+        address = f"http://{_HOST}:{running.server_port}/"
+        print(f"{address} (Ctrl-C ends it)", flush=True)
+        if options.browser:
+            webbrowser.open(address)
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            print()
+    return 0
+
+
+def explore_page() -> str:
+    """The page, complete in itself."""
+    return page("explore.html", title="What one matrix remembers", script=script("explore.js"))
+
+
+def server(text: str, port: int) -> ThreadingHTTPServer:
+    """Serves one page on the loopback address, to those who ask for it by that name.
+
+    Raises:
+        SimonidesError: when the port is no port, or taken.
+    """
+    if not 0 <= port <= 65535:
+        raise SimonidesError(f"port = {port} is no port; give one from 1024 to 65535, or 0 for any.")
+    content = text.encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """The page, to a request that names this machine: another site's name bound to 127.0.0.1 does not."""
+            name, _, own = (self.headers.get("Host") or "").rpartition(":")
+            if name not in (_HOST, "localhost") or own != str(running.server_port):
+                self.send_error(403)
+                return
+            if self.path not in ("/", "/index.html"):
+                self.send_error(404)
+                return
+            self.send_response(200)
+            for header, value in (
+                ("Content-Type", "text/html; charset=utf-8"),
+                ("Content-Length", str(len(content))),
+                ("X-Content-Type-Options", "nosniff"),
+                ("Cache-Control", "no-store"),
+            ):
+                self.send_header(header, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - the library's name
+            """Say nothing."""
+
+    try:
+        running = ThreadingHTTPServer((_HOST, port), Handler)
+        return running
+    except OSError as error:
+        raise SimonidesError(f"port {port} cannot be had: {error.strerror}; give another, or 0 for any.") from None
