@@ -135,38 +135,3 @@ def test_a_search_reports_on_other_questions(small, tmp_path, questions, capsys)
     assert "chosen on 2 questions, reported on the other 8" in text and "composed" in text
     assert len((tmp_path / "edits.csv").read_text().splitlines()) == 1 + 2 * 2 * 2
     assert "Truncating step-000010" in (tmp_path / "index.html").read_text()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["truncate", "CHECKPOINT"], "give one of --rank, --share and --energy, got none"),
-        (["truncate", "CHECKPOINT", "--rank", "2", "--share", "0.5"], "got rank, share"),
-        (["truncate", "CHECKPOINT", "--share", "1.5"], "is no share"),
-        (["truncate", "CHECKPOINT", "--rank", "99", "--text", "TEXT"], "has 16 directions"),
-        (["truncate", "CHECKPOINT", "--rank", "-1"], "too small"),
-        (["truncate", "CHECKPOINT", "--rank", "2", "--layers", "7"], "there are 2"),
-        (["truncate", "CHECKPOINT", "--rank", "2", "--matrix", "W_up"], "names none of this model"),
-        (["truncate", "CHECKPOINT", "--search"], "needs --questions"),
-        (["truncate", "CHECKPOINT", "--search", "--questions", "nothing"], "are no file and no table"),
-        (["truncate", "CHECKPOINT", "--rank", "2", "--compose"], "belongs to --search"),
-        (["truncate", "CHECKPOINT", "--rank", "2", "--text", "nowhere.txt"], "cannot be read as UTF-8"),
-        (
-            ["truncate", "CHECKPOINT", "--svd", "random", "--share", "0.9", "--text", "TEXT"],
-            "a quarter of the rank",
-        ),
-        (["truncate", "nowhere", "--rank", "2"], "has no tokenizer.json"),
-        (["inspect", "nowhere"], "is no folder"),
-        (["inspect", "CHECKPOINT", "--sequences", "1"], "too small"),
-        (["pretrain", "OUT", "--rate", "0"], "makes no sense"),
-        (["pretrain", "OUT", "--d", "20"], "multiple of 8"),
-        (["pretrain", "OUT", "--text", "nowhere.txt"], "cannot be read as UTF-8"),
-    ],
-)
-def test_what_cannot_be_is_told_before_the_work(arguments, message, small, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    places = {"CHECKPOINT": small[0] / "step-000010", "TEXT": small[1], "OUT": tmp_path / "new"}
-    code, _, err = simonides(*[places.get(word, word) for word in arguments], capsys=capsys)
-    assert code == 2
-    assert message in " ".join(err.split())
-    assert not list(tmp_path.rglob("*.html"))

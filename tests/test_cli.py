@@ -170,40 +170,6 @@ def test_recall_of_a_users_table(tmp_path, capsys):
     assert "Theory expects 2.0" in out
 
 
-BAD = [
-    (["run", "memories/linear-capacitiy"], "did you mean 'memories/linear-capacity'"),
-    (["run", "none.py"], "does not exist"),
-    (["run", "memories", "--workers", "-1"], "--workers = -1 is too small"),
-    (["run", "memories/linear-capacity", "--dd", "9"], "did you mean 'd'?"),
-    (["run", "memories/linear-capacity", "--d"], "cannot read"),
-    (["run", "memories/linear-capacity", "9", "8"], "cannot read"),
-    (["status", "memories", "--d", "9"], "unknown argument '--d'"),
-    (["verdict", "nothing"], "no claim or paper is called 'nothing'"),
-    (["show", "memories/none"], "no claim or paper"),
-    (["cite", ""], "no claim or paper"),
-    (["recall", "none.csv"], "does not exist"),
-    (["recall", "planets"], "table 'planets' is unknown"),
-    (["recall", "element-symbol", "--d", "0"], "d = 0 is too small"),
-    (["recall", "element-symbol", "golb"], "did you mean 'gold'"),
-    (["recall", "element-symbol", "--top", "0"], "top = 0 is too small"),
-    (["recall", "element-symbol", "--d", "5", "--embedding", "one_hot"], "do not fit in d = 5"),
-    (["recall", "element-symbol", "--d", "three"], "invalid"),
-    (["run", "memories", "--scale", "huge"], "invalid choice"),
-    (["reprot"], "command 'reprot' is unknown; did you mean 'report'"),
-]
-
-
-@pytest.mark.parametrize(("arguments", "message"), BAD)
-def test_bad_input_is_said_and_exits_with_2(arguments, message, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    code, out, err = simonides(*arguments, capsys=capsys)
-    assert code == 2
-    text = " ".join((out + err).replace("│", " ").split())
-    assert message.lower() in text.lower()
-    assert "Traceback" not in text
-    assert not list(tmp_path.glob("simonides-store/*/*"))
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [

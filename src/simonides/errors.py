@@ -5,6 +5,7 @@ traceback and exits with code 2.
 """
 
 import difflib
+import os
 from collections.abc import Iterable
 
 
@@ -18,6 +19,24 @@ def check_at_least(name: str, value: int, least: int) -> None:
         raise SimonidesError(f"{name} = {value!r} is no whole number; give an integer of at least {least}.")
     if value < least:
         raise SimonidesError(f"{name} = {value} is too small; give an integer of at least {least}.")
+
+
+def check_memory(what: str, needed: float, instead: str) -> None:
+    """Raise `SimonidesError` where this machine has less memory than `needed` bytes, before any is taken.
+
+    Arguments:
+        what: the beginning of the message, such as "d = 512 and 9 facts need".
+        needed: bytes.
+        instead: what to do, such as "give a smaller d".
+    """
+    try:
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not told on this system
+        return
+    if needed > there:
+        raise SimonidesError(
+            f"{what} about {needed / 1e9:.1f} GB of the {there / 1e9:.1f} GB this machine has; {instead}."
+        )
 
 
 def check_not_negative(name: str, value: float) -> None:

@@ -3,8 +3,6 @@
 `FactMemory.store("country-capital", d=128).ask("France")` is all it takes.
 """
 
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least
+from simonides.errors import SimonidesError, check_at_least, check_memory
 from simonides.memories import LinearMemory, embed, margins, top_answers
 from simonides.probes.recall import recalled
 from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
@@ -81,11 +79,7 @@ class FactMemory:
             raise SimonidesError(f"seed = {seed} is too large; give one below 2^63.")
         table = facts if isinstance(facts, FactTable) else read_facts(facts)
         needed = 4 * d * (2 * (len(table) + len(table.answers)) + d)
-        if needed > (most := _memory()):
-            raise SimonidesError(
-                f"d = {d} and {len(table)} facts need about {needed / 1e9:.1f} GB of the {most / 1e9:.1f} GB "
-                "this machine has; give a smaller d."
-            )
+        check_memory(f"d = {d} and {len(table)} facts need", needed, "give a smaller d")
         generator = torch.Generator().manual_seed(seed)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         inputs = embed(embedding, len(table), d, generator).to(device)
@@ -147,14 +141,6 @@ class FactMemory:
             margin=float(margins(query, self.outputs, target)),
             right=bool(self.recalled[row]),
         )
-
-
-def _memory() -> int:
-    """Bytes of main memory, or no limit where the system does not tell."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return sys.maxsize
 
 
 def read_facts(source: Path | str, delimiter: str | None = None, header: bool | None = None) -> FactTable:

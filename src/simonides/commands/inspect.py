@@ -15,7 +15,7 @@ from torch import Tensor
 from simonides import options as given
 from simonides.commands.inspection_page import Inspection, write_inspection
 from simonides.commands.progress import Start, Tick, ticking
-from simonides.errors import SimonidesError, check_at_least
+from simonides.errors import SimonidesError, check_at_least, check_memory
 from simonides.lab.rules import resampled_means
 from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretrained
 from simonides.probes.heads import attention_looks, head_weights, repeated_tokens, wilson
@@ -39,6 +39,7 @@ def inspect(options: given.Inspect) -> int:
         text = _texts(last)
         history = _history(steps, options, text, ticks) if steps else None
         model = load_pretrained(last)
+        check_looks(model, options)
         tick = ticks("reading", 3 * model.architecture.layers)
         found = read_model(model, text, options, tick)
     index = write_inspection(options.checkpoint.name, model, found, history, out)
@@ -74,6 +75,13 @@ def step_folders(checkpoint: Path) -> list[tuple[int, Path]]:
         return []
     found = ((re.fullmatch(r"step-?(\d+)", path.name), path) for path in checkpoint.iterdir() if path.is_dir())
     return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def check_looks(model: PretrainedModel, options: given.Inspect) -> None:
+    """Raise `SimonidesError` where the sequences' attention and streams would not fit in memory."""
+    a, length = model.architecture, 2 * options.length
+    needed = 4 * options.sequences * length * (3 * a.heads * length + 8 * a.d)
+    check_memory(f"{options.sequences} sequences of {length} need", needed, "give fewer or shorter ones")
 
 
 def read_model(model: PretrainedModel, text: TextTokens | None, options: given.Inspect, tick: Tick) -> Inspection:
@@ -144,6 +152,7 @@ def _history(
     tick, rows = ticks("history", len(steps)), []
     for step, folder in steps:
         model = load_pretrained(folder)
+        check_looks(model, options)
         sequences = _sequences(model, options, torch.Generator().manual_seed(options.seed), text)
         found = [
             (looked.induction.mean(1), looked.previous.mean(1), stream)

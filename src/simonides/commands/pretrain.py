@@ -8,8 +8,9 @@ from dataclasses import asdict
 import torch
 
 from simonides import options as given
-from simonides.errors import SimonidesError, check_at_least
+from simonides.errors import SimonidesError, check_at_least, check_memory
 from simonides.models.language_model import drawn_model, neox_config, save_step, train_language_model
+from simonides.models.pretrained.layouts import architecture_of
 from simonides.models.pretrained.reading import json_object
 from simonides.tasks.texts import manual, read_text, text_of
 
@@ -25,6 +26,12 @@ def pretrain(options: given.Pretrain) -> int:
         raise SimonidesError(f"rate = {options.rate} makes no sense; give a number above 0, such as 0.004.")
     text = text_of(manual()) if options.text is None else read_text(options.text)
     config = neox_config(len(text.characters), options.d, options.layers, options.heads, options.length)
+    # weights, gradients and AdamW's two moments; streams, hidden units, attention and logits of a batch
+    a = architecture_of(config)
+    weights = a.layers * 12 * a.d**2 + 2 * a.vocabulary * a.d
+    row = a.layers * (16 * a.d + 2 * a.heads * options.length) + 3 * a.vocabulary
+    needed = 16 * weights + 4 * options.batch * options.length * row
+    check_memory("this model and batch need", needed, "give smaller sizes")
     _settle(options, len(text))
     generator = torch.Generator().manual_seed(options.seed)
     model = drawn_model(config, generator)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from simonides import options as given
-from simonides.errors import SimonidesError
+from simonides.errors import SimonidesError, check_memory
 from simonides.facts import Answer, FactMemory, read_facts
 from simonides.tasks import FactTable
 from simonides.trained_facts import TrainedFacts
@@ -65,6 +65,9 @@ def _trained(options: given.Recall, table: FactTable) -> int:
         raise SimonidesError("--embedding and --rule are for the matrix; leave them out with --model transformer.")
     for key in options.keys:
         table.row_of(key)  # a misspelt key is told before the training
+    # weights, gradients and moments, and the answers of every fact
+    needed = 16 * 6 * options.d**2 + 8 * len(table) * (options.d + len(table.answers))
+    check_memory(f"d = {options.d} and {len(table)} facts need", needed, "give a smaller d")
     show = sys.stderr.isatty() and not options.json
     known = TrainedFacts.train(table, options.d, options.seed, options.steps, progress=show)
     answers = [known.ask(key, options.top) for key in options.keys or table.keys[:3]]
