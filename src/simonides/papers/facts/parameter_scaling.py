@@ -66,7 +66,7 @@ claim = Claim(
     source="Nichani, Lee & Bietti (2025), figure 4",
     references=["nichani2025factual"],
     scales={
-        "smoke": grid([12, 24], [(1.0, 1.0)], 500).with_seeds(5),
+        "smoke": grid([10, 20], [(1.0, 1.0)], 500).with_seeds(5),
         "desk": (grid([16, 24, 32], SHAPES[:1], 1200) + grid([16, 24], SHAPES[1:2], 1200)).with_seeds(5),
         "paper": grid([11, 16, 22, 32, 45, 64], SHAPES, 16_384).with_seeds(5),
     },

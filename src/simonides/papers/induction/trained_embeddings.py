@@ -29,7 +29,7 @@ claim = Claim(
     statement=r"R(W_{OV}^2), \, R(W_{KQ}^2) \to 1 \quad \text{with } W_E, W_U \text{ trained}",
     source="Bietti et al. (2023), section 4",
     references=["bietti2023birth"],
-    scales={"smoke": grid(64, 32, 320), "desk": grid(128, 64, 280), "paper": grid(256, 256, 1000)},
+    scales={"smoke": grid(64, 32, 240), "desk": grid(128, 64, 280), "paper": grid(256, 256, 1000)},
     measure=measure,
     rules=[
         Threshold(column="final_accuracy", at_least=0.75),

@@ -60,7 +60,7 @@ claim = Claim(
     source="Krotov & Hopfield (2016); Demircigil et al. (2017); Ramsauer et al. (2021), theorem 3",
     references=["krotov2016dense", "demircigil2017model", "ramsauer2021hopfield"],
     scales={
-        "smoke": product(kind=KINDS, d=[12, 15]).with_seeds(5),
+        "smoke": product(kind=KINDS, d=[12, 14]).with_seeds(5),
         "desk": product(kind=KINDS, d=[12, 16, 20, 24]).with_seeds(5),
         "paper": product(kind=KINDS, d=[12, 16, 20, 24, 28, 32]).with_seeds(10),
     },
