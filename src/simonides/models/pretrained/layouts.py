@@ -84,8 +84,19 @@ def architecture_of(config: Config) -> Architecture:
         raise SimonidesError(
             f"config.json has no entry {error}, which {config['model_type']} needs; is it complete?"
         ) from None
-    except (TypeError, ValueError, ZeroDivisionError) as error:
+    except SimonidesError:
+        raise
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError) as error:
         raise SimonidesError(f"config.json describes no model: {error}.") from None
+    for name in ("vocabulary", "d", "layers", "heads", "groups", "h", "hidden"):
+        value = getattr(found, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SimonidesError(f"config.json describes no model: {name} = {value!r}, expected a number from 1.")
+    if found.heads % found.groups or found.rotated > found.h:
+        raise SimonidesError(
+            f"config.json describes no model: {found.heads} heads for {found.groups} of keys and values, "
+            f"{found.rotated} of {found.h} dimensions turned."
+        )
     if found.activation not in ACTIVATIONS:
         raise SimonidesError(
             f"activation {found.activation!r} is not supported; known are {', '.join(ACTIVATIONS)}."

@@ -37,6 +37,12 @@ def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) 
     with opened_checkpoint(Path(checkpoint)) as (config, names, read):
         architecture = architecture_of(config)
 
+        if architecture.layers > len(names):  # each has several; what lies is told before anything is made
+            raise SimonidesError(
+                f"{checkpoint}: config.json tells of {architecture.layers} layers, but the files hold {len(names)} "
+                "tensors; do they belong together?"
+            )
+
         def typed(name: str) -> Tensor | None:
             found = read(name)
             return None if found is None else found.to(dtype)
