@@ -50,6 +50,10 @@ def test_from_the_index_to_the_table(report, tmp_path):
     assert f'id="{anchor}"' in claim and "<svg" in claim
     for link in re.findall(r'<a[^>]* href="([^":#]+)"', claim):
         assert (report / link).exists(), link
+    for other in ("measured.html", "gallery.html"):
+        content, complaints = opened(report / other, "", tmp_path / "p")
+        assert not complaints
+        assert f'href="{page}#{anchor}"' in content
     table = re.search(r'href="data:text/csv;base64,([^"]+)"', claim)[1]
     rows = base64.b64decode(table).decode().splitlines()
     parquet = next(report.glob("tables/*.parquet"))

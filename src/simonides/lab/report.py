@@ -69,18 +69,15 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
         (folder / f"{paper}.html").write_text(text, encoding="utf-8")
     listing = [{"name": n, "title": paper_title(n), "entries": entries} for n, entries in papers.items()]
     every = [entry for entries in papers.values() for entry in entries]
-    index = folder / "index.html"
-    index.write_text(
-        page(
-            "index.html",
-            title="What weights remember: the claims and their verdicts",
-            papers=listing,
-            counts=_counts(every),
-            scale=scale,
-        ),
-        encoding="utf-8",
-    )
-    return index, [entry.verdict for entry in every]
+    shown = {"papers": listing, "counts": _counts(every), "scale": scale}
+    titles = {
+        "index": "What weights remember: the claims and their verdicts",
+        "measured": "What the papers say, what was measured",
+        "gallery": "All figures, with their verdicts",
+    }
+    for name, title in titles.items():
+        (folder / f"{name}.html").write_text(page(f"{name}.html", title=title, **shown), encoding="utf-8")
+    return folder / "index.html", [entry.verdict for entry in every]
 
 
 def paper_title(paper: str) -> str:

@@ -39,8 +39,8 @@ def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) 
 
         if architecture.layers > len(names):  # each has several; what lies is told before anything is made
             raise SimonidesError(
-                f"{checkpoint}: config.json tells of {architecture.layers} layers, but the files hold {len(names)} "
-                "tensors; do they belong together?"
+                f"{checkpoint}: config.json tells of {architecture.layers} layers, but the files hold "
+                f"{len(names)} tensors; do they belong together?"
             )
 
         def typed(name: str) -> Tensor | None:
