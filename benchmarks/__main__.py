@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import capacity, checkpoints, facts, induction, lab, recall, training
+from benchmarks.timing import HotPath
 from simonides.lab.environment import environment
 
 
@@ -19,13 +20,19 @@ def main() -> None:
         "",
         f"Processor {machine['processor']} ({torch.backends.cpu.get_cpu_capability()}), torch {machine['torch']}, "
         f"Python {platform.python_version()}.",
+        "",
     ]
+    table = ["| hot path | floor | floor alone | measured | ratio |", "| --- | --- | --- | --- | --- |"]
+    parts: list[str] = []
     for module in (recall, capacity, training, induction, facts, checkpoints, lab):
-        text += ["", f"## {module.__name__.split('.')[-1]}", "", (module.__doc__ or "").strip(), ""]
+        parts += ["", f"## {module.__name__.split('.')[-1]}", "", (module.__doc__ or "").strip(), ""]
         for line in module.lines():
             print(line, flush=True)
-            text.append(f"- {line}")
-    (Path(__file__).parent / "results.md").write_text("\n".join(text) + "\n")
+            if isinstance(line, HotPath):
+                table.append(line.row)
+            else:
+                parts.append(f"- {line}")
+    (Path(__file__).parent / "results.md").write_text("\n".join([*text, *table, *parts]) + "\n")
 
 
 if __name__ == "__main__":

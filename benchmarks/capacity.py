@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from benchmarks.timing import HotPath
 from simonides.dynamics import train
 from simonides.memories import embeddings
 from simonides.memories.training import Facts, LinearTraining, MLPTraining
@@ -21,7 +22,7 @@ from simonides.probes import trained_capacity
 SEEDS = 5
 
 
-def lines() -> Iterator[str]:
+def lines() -> Iterator[str | HotPath]:
     for kind, d, width, steps in (("linear", 16, 0, 2**12), ("mlp", 8, 8, 2**11)):
         yield _compare(kind, d, width, steps)
     yield _floor()
@@ -81,7 +82,7 @@ def _logits(inputs: Tensor, outputs: Tensor, weights: list[Tensor]) -> Tensor:
     return torch.relu(inputs @ weights[0].T + weights[1]) @ weights[2].T @ outputs.T
 
 
-def _floor() -> str:
+def _floor() -> HotPath:
     """One step of the trained MLP at N = 1024, d = 32, m = 64 against its products and exponentials."""
     generator = torch.Generator().manual_seed(0)
     facts, d, width = 1024, 32, 64
@@ -104,9 +105,11 @@ def _floor() -> str:
                 call()
             rounds[name].append((time.perf_counter() - start) / 5)
     step, least = (statistics.median(rounds[name]) for name in ("step", "floor"))
-    return (
-        f"one gradient of the MLP at N = 1024, d = 32, m = 64: {1000 * step:.2f} ms, {1 / step:.0f} a second; "
-        f"its two N x N products and the exponentials alone: {1000 * least:.2f} ms, {step / least:.2f} times"
+    return HotPath(
+        name="a gradient of the MLP memory, N = 1024, d = 32, m = 64",
+        floor="its two N x N products and the exponentials",
+        seconds=step,
+        least=least,
     )
 
 

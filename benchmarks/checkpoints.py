@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import torch
 
-from benchmarks.timing import interleaved
+from benchmarks.timing import HotPath, interleaved
 from simonides.errors import SimonidesError
 from simonides.models.pretrained import PretrainedModel
 from simonides.papers.truncation._checkpoint import asked, opened
@@ -20,7 +20,7 @@ from simonides.probes.neurons import units_write
 from simonides.probes.truncation_search import search
 
 
-def lines() -> Iterator[str]:
+def lines() -> Iterator[str | HotPath]:
     try:
         model, _ = opened()
     except SimonidesError as error:
@@ -53,7 +53,7 @@ def _search(model: PretrainedModel, questions: Questions) -> str:
     )
 
 
-def _heads(model: PretrainedModel) -> str:
+def _heads(model: PretrainedModel) -> HotPath:
     tokens = torch.arange(256)
     said, read, layer = model.directions_said(), model.tokens_read(15, tokens), model.layers[15]
     values, outputs = layer.W_V[[model.group(n) for n in range(9)]], layer.W_O
@@ -71,11 +71,15 @@ def _heads(model: PretrainedModel) -> str:
         },
         rounds=5,
     )
-    ratio = found["recall"] / found["products"]
-    return f"what 9 heads copy of 256 tokens: {found['recall']:.2f} s, {ratio:.2f} times its products"
+    return HotPath(
+        name="what 9 heads of SmolLM2 copy of 256 tokens, among 49,152",
+        floor="its products",
+        seconds=found["recall"],
+        least=found["products"],
+    )
 
 
-def _units(model: PretrainedModel) -> str:
+def _units(model: PretrainedModel) -> HotPath:
     said = model.directions_said()
     weight = model.layers[15].W_out.mT.contiguous()
 
@@ -84,7 +88,9 @@ def _units(model: PretrainedModel) -> str:
             _ = rows @ said.mT
 
     found = interleaved({"units": lambda: units_write(model, 15, said), "products": products}, rounds=3)
-    return (
-        f"what 1,536 hidden units write, of 49,152 tokens: {found['units']:.2f} s, "
-        f"{found['units'] / found['products']:.2f} times its products"
+    return HotPath(
+        name="what 1,536 hidden units of SmolLM2 write, of 49,152 tokens",
+        floor="its product",
+        seconds=found["units"],
+        least=found["products"],
     )

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from benchmarks.timing import interleaved
+from benchmarks.timing import HotPath, interleaved
 from simonides.memories import LinearMemory, embeddings, recall
 
 QUERIES, CANDIDATES, WIDTH = 1024, 100_000, 512
 
 
-def lines() -> Iterator[str]:
+def lines() -> Iterator[str | HotPath]:
     g = torch.Generator().manual_seed(0)
     candidates = embeddings.sphere(CANDIDATES, WIDTH, g)
     queries = embeddings.sphere(QUERIES, WIDTH, g)
@@ -55,6 +55,12 @@ def lines() -> Iterator[str]:
     ):
         rate = whole / seconds[name]
         yield f"{label}: {rate:.0f} GFLOP/s of scores, {rate / best:.2f} of the best float32 product"
+    yield HotPath(
+        name=f"exact recall of {QUERIES} queries among {CANDIDATES:,} candidates, d = {WIDTH}",
+        floor="all scores by the best float32 product (our screen is in bfloat16)",
+        seconds=seconds["recall"],
+        least=whole / best,
+    )
     yield f"same answers as float32 scores: {exact}"
     yield from memory_lines(g)
 

@@ -3,6 +3,34 @@
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class HotPath:
+    """What is done most, and the least it could cost: a row of the table of results.
+
+    Arguments:
+        name: what is done.
+        floor: what it cannot do without.
+        seconds: measured.
+        least: seconds of the floor alone, in the same rounds.
+    """
+
+    name: str
+    floor: str
+    seconds: float
+    least: float
+
+    @property
+    def row(self) -> str:
+        """A row of a Markdown table."""
+        spent, least = (_time(value) for value in (self.seconds, self.least))
+        return f"| {self.name} | {self.floor} | {least} | {spent} | {self.seconds / self.least:.2f} |"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1e3 * seconds:.2f} ms"
 
 
 def interleaved(candidates: dict[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
