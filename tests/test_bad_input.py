@@ -95,6 +95,7 @@ BAD = [
     (["truncate", "CHECKPOINT", "--search"], "needs --questions"),
     (["truncate", "CHECKPOINT", "--search", "--questions", "nothing"], "are no file and no table"),
     (["truncate", "CHECKPOINT", "--rank", "2", "--compose"], "belongs to --search"),
+    (["truncate", "CHECKPOINT", "--rank", "2"], "parts that the tokenizer does not know"),
     (["truncate", "CHECKPOINT", "--rank", "2", "--text", "nowhere.txt"], "cannot be read as UTF-8"),
     (
         ["truncate", "CHECKPOINT", "--svd", "random", "--share", "0.9", "--text", "TEXT"],

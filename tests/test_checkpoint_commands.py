@@ -29,7 +29,7 @@ SIZES = ("--d", "16", "--heads", "2", "--length", "16", "--batch", "4", "--every
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     text = folder / "text.txt"
-    text.write_text("the cat sat on the mat. the dog sat on the log. <b>&" * 30)
+    text.write_text("the cat sat on the mat. the dog sat on the log. <b>& abcdefghij" * 30)
     with pytest.raises(SystemExit) as stopped:
         main(["pretrain", str(folder / "lm"), "--text", str(text), "--steps", "10", *SIZES])
     assert not stopped.value.code
@@ -135,3 +135,22 @@ def test_a_search_reports_on_other_questions(small, tmp_path, questions, capsys)
     assert "chosen on 2 questions, reported on the other 8" in text and "composed" in text
     assert len((tmp_path / "edits.csv").read_text().splitlines()) == 1 + 2 * 2 * 2
     assert "Truncating step-000010" in (tmp_path / "index.html").read_text()
+
+
+def test_a_wrong_option_leaves_the_folder_free(tmp_path, small, capsys):
+    folder = tmp_path / "new"
+    code, _, err = simonides(
+        "pretrain", folder, "--text", small[1], "--repeated", "2", "--steps", "5", *SIZES, capsys=capsys
+    )
+    assert code == 2 and "is no share" in err
+    code, _, err = simonides("pretrain", folder, "--text", small[1], "--steps", "5", *SIZES, capsys=capsys)
+    assert code == 0, err
+    (small[1].parent / "other.txt").write_text(small[1].read_text().upper())
+    again = ("pretrain", folder, "--steps", "5", *SIZES)
+    code, _, err = simonides(*again, "--text", small[1].parent / "other.txt", capsys=capsys)
+    assert code == 2 and "holds a training with text" in err
+
+
+def test_the_steps_of_a_training_are_not_one_model(small, capsys):
+    code, _, err = simonides("truncate", small[0], "--rank", "2", capsys=capsys)
+    assert code == 2 and "give one, such as" in err

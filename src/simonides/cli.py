@@ -11,7 +11,7 @@ import tyro
 
 from simonides import __version__
 from simonides.errors import SimonidesError, check_name
-from simonides.options import NAMES, Command, Run
+from simonides.options import NAMES, Command, Inspect, Run, Truncate
 
 _DESCRIPTION = """simonides: a laboratory for memory in transformer weights.
 
@@ -45,10 +45,14 @@ def _main(arguments: list[str]) -> int:
             raise SimonidesError(f"unknown argument {unknown[0]!r}; see: simonides {arguments[0]} --help")
         from simonides import commands
 
-        return commands.execute(command, unknown)
+        code = commands.execute(command, unknown)
+        sys.stdout.flush()  # a reader that has gone shows here, where it is caught, and not at exit
+        return code
     except SimonidesError as error:
         return _say(f"error: {error}", 2)
     except KeyboardInterrupt as stop:
+        if isinstance(command, (Inspect, Truncate)):
+            return _say("stopped; nothing was written", 130)
         return _say(str(stop) or "stopped; finished runs are kept, the same command goes on from here", 130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit

@@ -261,6 +261,7 @@ class Truncate:
         Path | None,
         arg(metavar="FILE", help="For questions of subject, relation, attribute: relation and pattern."),
     ] = None
+    space: Annotated[bool, arg(help="Put a space between prompt and answer.")] = True
     most: Annotated[int, arg(metavar="N", help="Questions asked at most, drawn at random.")] = 400
     generic: Annotated[str, arg(metavar="WORD", help="A generic word to watch beside the answers.")] = "the"
     text: Annotated[

@@ -127,3 +127,15 @@ def test_factors_come_back_to_the_same_product(tmp_path):
     (tmp_path / "g.safetensors").write_bytes(b"no")
     with pytest.raises(SimonidesError, match="holds no factors"):
         load_factors(tmp_path / "g.safetensors")
+
+
+def test_the_space_before_an_answer_is_no_answer(tmp_path):
+    config, model = small()
+    save_step(model, config, TEXT, tmp_path / "one")
+    text = TextTokens(tmp_path / "one")
+    prompt, answer = text.question("the cat", "sat")
+    assert text.decode(prompt) == "the cat " and text.decode([answer]) == "s"
+    prompt, answer = text.question("the cat", "sat", space=False)
+    assert text.decode(prompt) == "the cat" and text.decode([answer]) == "s"
+    with pytest.raises(SimonidesError, match="does not know"):
+        text.encode("東京")

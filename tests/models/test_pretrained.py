@@ -253,3 +253,36 @@ def test_damaged_gguf_files_are_refused(tmp_path):
     path.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(SimonidesError, match="no sound GGUF file"):
         load_pretrained(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("llama", {"mlp_bias": True}, "not understood, such as model.layers.0.mlp.down_proj.bias"),
+        ("gpt2", {"scale_attn_by_inverse_layer_idx": True}, "scaled by layer"),
+        ("gpt_neox", {"rotary_pct": 0.4}, "dimensions turned"),
+        ("llama", {"quantization_config": {"quant_method": "x"}}, "quantised weights"),
+    ],
+)
+def test_what_is_not_understood_is_refused(name, changes, message, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    reference(name, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config.pop("rope_parameters", None)
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    if "mlp_bias" in changes:
+        whole = load_file(tmp_path / "model.safetensors")
+        save_file({**whole, "model.layers.0.mlp.down_proj.bias": torch.zeros(36)}, tmp_path / "model.safetensors")
+    with pytest.raises(SimonidesError, match=message):
+        load_pretrained(tmp_path)
+
+
+def test_an_unembedding_that_is_missing_is_not_taken_for_a_tied_one(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    reference("gpt_neox", tmp_path)
+    path = tmp_path / "model.safetensors"
+    save_file({name: value for name, value in load_file(path).items() if name != "embed_out.weight"}, path)
+    with pytest.raises(SimonidesError, match="has no unembedding"):
+        load_pretrained(tmp_path)

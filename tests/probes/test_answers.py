@@ -124,3 +124,13 @@ def test_questions_from_tables_and_files(tmp_path):
     patterns.write_text("P1\t[Y] holds [X]\n")
     with pytest.raises(SimonidesError, match="has no pattern such as"):
         read_questions(facts, patterns)
+
+
+def test_prompts_keep_their_lines_and_may_come_twice(tmp_path):
+    own = tmp_path / "q.csv"
+    own.write_text('prompt,answer\n"Q: sky\nA:",blue\n"Q: sky\nA:",grey\n', encoding="utf-8-sig")
+    found = read_questions(own)
+    assert found.prompts == ("Q: sky\nA:",) * 2 and found.answers == ("blue", "grey")
+    lines = tmp_path / "q.jsonl"
+    lines.write_text(json.dumps({"prompt": "a\u2028b", "answer": "c"}, ensure_ascii=False), encoding="utf-8-sig")
+    assert read_questions(lines).prompts == ("a\u2028b",)

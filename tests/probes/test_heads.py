@@ -16,6 +16,7 @@ from simonides.probes.heads import (
     wilson,
 )
 from simonides.probes.neurons import leading_write, units_write
+from simonides.probes.spectrum import Spectrum
 
 
 def neox():
@@ -143,3 +144,11 @@ def test_the_interval_of_a_share_is_scipys(share):
 
     expected = binomtest(int(share * 50), 50).proportion_ci(0.95, method="wilson")
     assert wilson(share, 50) == pytest.approx((expected.low, expected.high), abs=1e-6)
+
+
+def test_a_head_that_writes_nothing_copies_nothing():
+    model = neox()
+    model.layers[1].W_O.zero_()
+    found = list(head_weights(model))[1]
+    assert found.copied.tolist() == [0.0, 0.0] and found.positive.tolist() == [0.0, 0.0]
+    assert Spectrum(values=found.output_values).effective_rank.tolist() == [0.0, 0.0]

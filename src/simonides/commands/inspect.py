@@ -1,7 +1,6 @@
 """`inspect`: every head and hidden unit of a checkpoint, or of the steps of a training, on one page."""
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from simonides import options as given
 from simonides.commands.inspection_page import Inspection, write_inspection
+from simonides.commands.places import out_folder, step_folders
 from simonides.commands.progress import Start, Tick, ticking
 from simonides.errors import SimonidesError, check_at_least, check_memory
 from simonides.lab.rules import resampled_means
@@ -34,7 +34,7 @@ def inspect(options: given.Inspect) -> int:
     check_at_least("length", options.length, 2)
     steps = step_folders(options.checkpoint)
     last = steps[-1][1] if steps else options.checkpoint
-    out = options.out or Path(f"inspection-{options.checkpoint.resolve().stem}")
+    out = out_folder(options.out, "inspection", options.checkpoint)
     with torch.no_grad(), ticking(options.json) as ticks:
         text = _texts(last)
         history = _history(steps, options, text, ticks) if steps else None
@@ -69,17 +69,10 @@ def inspect(options: given.Inspect) -> int:
     return 0
 
 
-def step_folders(checkpoint: Path) -> list[tuple[int, Path]]:
-    """The checkpoints along a training in a folder, step-100 or step100, in order; [] where it has none."""
-    if not checkpoint.is_dir() or (checkpoint / "config.json").exists():
-        return []
-    found = ((re.fullmatch(r"step-?(\d+)", path.name), path) for path in checkpoint.iterdir() if path.is_dir())
-    return sorted((int(match[1]), path) for match, path in found if match)
-
-
 def check_looks(model: PretrainedModel, options: given.Inspect) -> None:
     """Raise `SimonidesError` where the sequences' attention and streams would not fit in memory."""
-    a, length = model.architecture, 2 * options.length
+    a = model.architecture
+    length = 2 * min(options.length, a.longest // 2 or options.length)
     needed = 4 * options.sequences * length * (3 * a.heads * length + 8 * a.d)
     check_memory(f"{options.sequences} sequences of {length} need", needed, "give fewer or shorter ones")
 

@@ -40,9 +40,13 @@ class Bench:
 
     def judge(self, weights: Mapping[Key, Tensor] | None = None) -> Judged:
         """With some matrices replaced."""
+        window = min(256, self.model.architecture.longest or 256)
         with replaced(self.model, weights or {}):
             found = None if self.questions is None else answer(self.model, self.questions)
-            return Judged(answers=found, perplexity=perplexity(self.model, self.text))
+            return Judged(
+                answers=found,
+                perplexity=perplexity(self.model, self.text, window),
+            )
 
 
 def reported(one: Judged, before: Judged, rows: Tensor, generator: torch.Generator) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`pretrain`: a small language model and its steps, as checkpoints."""
 
+import hashlib
 import json
 import math
 import sys
@@ -9,10 +10,11 @@ import torch
 
 from simonides import options as given
 from simonides.errors import SimonidesError, check_at_least, check_memory
-from simonides.models.language_model import drawn_model, neox_config, save_step, train_language_model
+from simonides.models.language_model import drawn_model, neox_config, parted, save_step, train_language_model
 from simonides.models.pretrained.layouts import architecture_of
 from simonides.models.pretrained.reading import json_object
-from simonides.tasks.texts import manual, read_text, text_of
+from simonides.tasks.bigrams import text_content
+from simonides.tasks.texts import manual, text_of
 
 # may change when a training goes on
 _FREE = ("out", "steps")
@@ -24,7 +26,8 @@ def pretrain(options: given.Pretrain) -> int:
         check_at_least(name, getattr(options, name), 1)
     if not 0 < options.rate < math.inf:
         raise SimonidesError(f"rate = {options.rate} makes no sense; give a number above 0, such as 0.004.")
-    text = text_of(manual()) if options.text is None else read_text(options.text)
+    content = manual() if options.text is None else text_content(options.text)
+    text = text_of(content)
     config = neox_config(len(text.characters), options.d, options.layers, options.heads, options.length)
     # weights, gradients and AdamW's two moments; streams, hidden units, attention and logits of a batch
     a = architecture_of(config)
@@ -32,7 +35,8 @@ def pretrain(options: given.Pretrain) -> int:
     row = a.layers * (16 * a.d + 2 * a.heads * options.length) + 3 * a.vocabulary
     needed = 16 * weights + 4 * options.batch * options.length * row
     check_memory("this model and batch need", needed, "give smaller sizes")
-    _settle(options, len(text))
+    parted(text, options.length, options.repeated)
+    _settle(options, content)
     generator = torch.Generator().manual_seed(options.seed)
     model = drawn_model(config, generator)
     history = train_language_model(
@@ -61,10 +65,10 @@ def pretrain(options: given.Pretrain) -> int:
     return 0
 
 
-def _settle(options: given.Pretrain, characters: int) -> None:
+def _settle(options: given.Pretrain, content: str) -> None:
     """Write what the training is, or check that it is the one that is there."""
     settings = {name: value for name, value in asdict(options).items() if name not in _FREE}
-    settings = {**settings, "text": str(options.text or "manual"), "characters": characters}
+    settings["text"] = hashlib.sha256(content.encode()).hexdigest()[:16]
     path = options.out / "settings.json"
     if path.exists():
         there = json_object(path)

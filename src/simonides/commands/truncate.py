@@ -11,9 +11,10 @@ from torch import Tensor
 
 from simonides import options as given
 from simonides.commands.judging import Bench, Judged, Key, as_json, line
+from simonides.commands.places import out_folder, step_folders
 from simonides.commands.progress import Start, ticking
 from simonides.commands.truncate_search import search_edits, shares_of
-from simonides.errors import SimonidesError, check_at_least, check_share
+from simonides.errors import SimonidesError, check_at_least, check_memory, check_share
 from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretrained, rewrite_checkpoint
 from simonides.models.pretrained.factors import save_factors
 from simonides.models.pretrained.reference import reference_difference
@@ -32,7 +33,11 @@ _LARGE = 4096
 def truncate(options: given.Truncate) -> int:
     """Check the options, load, cut or search, print and write."""
     _check(options)
-    out = options.out or Path(f"truncation-{options.checkpoint.resolve().stem}")
+    out = out_folder(options.out, "truncation", options.checkpoint)
+    if steps := step_folders(options.checkpoint):
+        raise SimonidesError(
+            f"{options.checkpoint} holds the steps of a training; give one, such as {steps[-1][1]}."
+        )
     if options.save == "checkpoint":
         check_free(out / "checkpoint")
     asked = None if options.questions is None else read_questions(options.questions, options.templates)
@@ -71,11 +76,17 @@ def _bench(
     questions = None
     if asked is not None:
         rows = torch.randperm(len(asked), generator=generator)[: options.most].sort().values.tolist()
-        questions = Questions.of(
-            [text.encode(asked.prompts[row]) for row in rows],
-            [int(text.encode(" " + asked.answers[row])[0]) for row in rows],
-            [int(text.encode(" " + options.generic)[0])],
+        pairs = [text.question(asked.prompts[row], asked.answers[row], options.space) for row in rows]
+        longest = max(len(prompt) for prompt, _ in pairs)
+        a = model.architecture
+        if a.longest and longest > a.longest:
+            raise SimonidesError(f"a prompt has {longest} tokens, the model was made for {a.longest}; shorten it.")
+        needed = 4.0 * len(pairs) * (longest * (6 * a.d + 3 * a.hidden) + 3 * a.vocabulary)
+        check_memory(
+            f"{len(pairs)} questions of up to {longest} tokens need", needed, "give --most or shorter ones"
         )
+        _, generic = text.question(asked.prompts[rows[0]], options.generic, options.space)
+        questions = Questions.of([prompt for prompt, _ in pairs], [answer for _, answer in pairs], [generic])
     return Bench(
         model=model, questions=questions, text=text.encode(content)[: options.text_tokens], generator=generator
     )

@@ -79,7 +79,13 @@ def search_edits(
                 f"perplexity {entry['perplexity']:.2f}"
             )
         print(f"page: {page.resolve()}")
-    return {"chosen_by": len(chosen_by), "reported_on": len(reported_on), "rows": entries, "composed": composed}
+    return {
+        "page": str(page.resolve()),
+        "chosen_by": len(chosen_by),
+        "reported_on": len(reported_on),
+        "rows": entries,
+        "composed": composed,
+    }
 
 
 def shares_of(given_shares: str) -> list[float]:

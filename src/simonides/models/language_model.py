@@ -18,7 +18,7 @@ from simonides.errors import SimonidesError, check_at_least
 from simonides.models.pretrained.layouts import architecture_of
 from simonides.models.pretrained.network import PretrainedModel
 from simonides.models.pretrained.writing import save_pretrained
-from simonides.tasks.texts import Text
+from simonides.tasks.texts import UNKNOWN, Text
 
 # of GPT-2 and GPT-NeoX: what is added to the stream is scaled down by the number of additions
 _SCALE = 0.02
@@ -139,10 +139,7 @@ def train_language_model(
         SimonidesError: when the text is too short.
         DivergenceError: when the loss is no longer finite.
     """
-    if not 0 <= repeated <= 1:
-        raise SimonidesError(f"repeated = {repeated} is no share; give a number in [0, 1].")
-    check_at_least("length", length, 4)
-    learned, held = text.split(HELD_OUT)
+    learned, held = parted(text, length, repeated)
     seen = torch.Generator().manual_seed(0)
     unseen, passages = held.windows(batch, length + 1, seen), held.windows(2 * batch, length // 2, seen)
 
@@ -166,15 +163,33 @@ def train_language_model(
     )
 
 
+def parted(text: Text, length: int, repeated: float) -> tuple[Text, Text]:
+    """What is learned and what is held out of a text.
+
+    Raises:
+        SimonidesError: when the text is too short for pieces of this length, or the share is none.
+    """
+    if not 0 <= repeated <= 1:
+        raise SimonidesError(f"repeated = {repeated} is no share; give a number in [0, 1].")
+    check_at_least("length", length, 4)
+    learned, held = text.split(HELD_OUT)
+    if len(held) < length + 1:
+        raise SimonidesError(
+            f"the text has {len(text)} characters, the tenth that is held out {len(held)}, fewer than a piece of "
+            f"{length + 1}; give a longer text or shorter pieces."
+        )
+    return learned, held
+
+
 def save_step(model: PretrainedModel, config: Mapping[str, Any], text: Text, folder: Path) -> None:
     """Write a model as a checkpoint folder with a tokenizer of the text's characters, unless it is there."""
     if not (folder / "tokenizer.json").exists():
-        save_pretrained(model, config, folder)
-        (folder / "tokenizer.json").write_text(json.dumps(characters_tokenizer(text)), encoding="utf-8")
+        tokenizer = json.dumps(characters_tokenizer(text))
+        save_pretrained(model, config, folder, beside={"tokenizer.json": tokenizer})
 
 
 def characters_tokenizer(text: Text) -> dict[str, Any]:
-    """A tokenizer.json that parts texts into the characters of a text; others become its last token."""
+    """A tokenizer.json that parts texts into the characters of a text; others are refused, or become one."""
     return {
         "version": "1.0",
         "truncation": None,
@@ -192,6 +207,7 @@ def characters_tokenizer(text: Text) -> dict[str, Any]:
         "model": {
             "type": "WordLevel",
             "vocab": {character: number for number, character in enumerate(text.characters)},
-            "unk_token": text.characters[-1],
+            # a text all of whose characters are tokens has none for others: they are refused
+            "unk_token": UNKNOWN if UNKNOWN in text.characters else "<unknown>",
         },
     }

@@ -105,7 +105,8 @@ def copied_share(
         best = torch.maximum(best, scores.amax(1))
         inside = ((tokens >= first) & (tokens < first + _BLOCK)).nonzero()[:, 0]
         own[inside] = scores[inside, tokens[inside] - first]
-    return float((own == best).float().mean())
+    alive = moved.norm(dim=1) > 0  # a head that writes nothing raises all alike
+    return float(((own == best) & alive).float().mean()) if bool(into.any()) else 0.0
 
 
 def head_weights(model: PretrainedModel, tokens: Int[Tensor, " S"] | None = None) -> Iterator[HeadWeights]:

@@ -23,9 +23,10 @@ class Spectrum:
 
     @property
     def effective_rank(self) -> Float[Tensor, "*runs"]:
-        """exp(entropy of the normalised singular values), Roy & Vetterli (2007): k when all are equal."""
-        share = self.values / self.values.sum(-1, keepdim=True)
-        return torch.special.entr(share).sum(-1).exp()
+        """exp(entropy of the normalised singular values), Roy & Vetterli (2007): k where all are equal."""
+        total = self.values.sum(-1, keepdim=True)
+        share = self.values / total.clamp_min(torch.finfo(total.dtype).tiny)
+        return torch.special.entr(share).sum(-1).exp() * (total[..., 0] > 0)
 
 
 def weight_spectrum(weight: Float[Tensor, "*runs d_out d_in"]) -> Spectrum:

@@ -84,14 +84,14 @@ def compose(model: PretrainedModel, questions: Questions, edits: Iterable[Edit])
         by_layer.setdefault(edit.layer, []).append(edit)
     every = torch.arange(len(questions))
     taken: dict[tuple[int, str], Tensor] = {}
-    merit = _merit(answer(model, questions), every)
+    accuracy = _merit(answer(model, questions), every)[0]
     for layer in sorted(by_layer, reverse=True):
         with replaced(model, taken):
             found = search(model, questions, by_layer[layer])
         chosen = best(found, every)
-        better = _merit(found[chosen], every) >= merit
+        better = _merit(found[chosen], every)[0] >= accuracy
         if better:
-            merit = _merit(found[chosen], every)
+            accuracy = _merit(found[chosen], every)[0]
             parts = decompose(matrix_of(model, layer, chosen.matrix))
             taken[layer, chosen.matrix] = parts.at_rank(parts.rank_of_share(chosen.share))
         yield chosen, better

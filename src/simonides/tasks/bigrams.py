@@ -106,7 +106,7 @@ def text_content(path: Path | str) -> str:
         SimonidesError: when the file cannot be read as text.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise SimonidesError(f"{path} cannot be read as UTF-8 text: {error}.") from None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simonides.errors import SimonidesError, suggest
 from simonides.tasks.bigrams import text_content
-from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
+from simonides.tasks.fact_table import PACKAGED, FactTable, packaged
 
 # each packaged table as a sentence that its answer completes
 TEMPLATES: Mapping[str, str] = {
@@ -19,6 +19,12 @@ TEMPLATES: Mapping[str, str] = {
     "capital-country": "[X] is the capital of",
     "element-symbol": "The chemical symbol of [X] is",
 }
+# the names of two columns, in a first row
+_HEADERS = [
+    {asked, told}
+    for asked in ("prompt", "question", "subject", "key")
+    for told in ("answer", "attribute", "value", "completion")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +67,7 @@ def read_questions(source: str | Path, templates: Path | None = None) -> WordQue
     if path.suffix == ".jsonl":
         return _from_lines(path)
     if templates is None:
-        table = read_csv(path)
-        if table.pairs:
-            raise SimonidesError(
-                f"{path} has subjects and relations: give --templates FILE with a pattern for each relation, or a "
-                "table of two columns, prompt and answer."
-            )
-        return WordQuestions(prompts=table.keys, answers=table.attributes, name=table.name)
+        return _from_columns(path)
     return _from_relations(path, _patterns(templates))
 
 
@@ -77,9 +77,28 @@ def _filled(table: FactTable, patterns: Mapping[str, str], subjects: tuple[str, 
     return WordQuestions(prompts=prompts, answers=table.attributes, name=table.name)
 
 
+def _from_columns(path: Path) -> WordQuestions:
+    """Prompts as they are written, line breaks and all; a first row of names is a header."""
+    rows = _rows(path)
+    if rows and {cell.strip().casefold() for cell in rows[0]} in _HEADERS:
+        rows = rows[1:]
+    if not rows:
+        raise SimonidesError(f"{path} holds no questions; give at least one row.")
+    for number, cells in enumerate(rows, start=1):
+        if len(cells) == 3:
+            raise SimonidesError(
+                f"{path} has subjects and relations: give --templates FILE with a pattern for each relation, or a "
+                "table of two columns, prompt and answer."
+            )
+        if len(cells) != 2 or not all(cell.strip() for cell in cells):
+            raise SimonidesError(f"{path}, row {number} of questions: expected a prompt and an answer.")
+    prompts, answers = zip(*((prompt.strip(), answer.strip()) for prompt, answer in rows), strict=True)
+    return WordQuestions(prompts=prompts, answers=answers, name=path.name)
+
+
 def _from_lines(path: Path) -> WordQuestions:
     prompts, answers = [], []
-    for number, line in enumerate(text_content(path).splitlines(), start=1):
+    for number, line in enumerate(text_content(path).split("\n"), start=1):
         if not line.strip():
             continue
         try:

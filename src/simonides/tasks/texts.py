@@ -2,14 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from simonides.errors import SimonidesError, check_at_least
-from simonides.tasks.bigrams import Bigrams, count_bigrams, text_content
+from simonides.tasks.bigrams import Bigrams, count_bigrams
 
 # stands for characters that are too rare to be tokens
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -78,15 +77,6 @@ def text_of(content: str, most: int = 256) -> Text:
     place = {character: number for number, character in enumerate(characters)}
     numbers = [place.get(character, len(characters) - 1) for character in content]
     return Text(characters=characters, tokens=torch.tensor(numbers))
-
-
-def read_text(path: Path | str, most: int = 256) -> Text:
-    """A UTF-8 text of one's own.
-
-    Raises:
-        SimonidesError: when the file cannot be read as text, or is too short.
-    """
-    return text_of(text_content(path), most)
 
 
 def manual() -> str:

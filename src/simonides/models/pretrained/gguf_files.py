@@ -45,6 +45,8 @@ def opened(path: Path) -> Iterator[tuple[dict[str, Any], set[str], Read]]:
 
     found = {tensor.name: tensor for tensor in file.tensors}
     fields = _contents(path, file, lambda name: not name.startswith("tokenizer."))
+    if "rope_freqs.weight" in found or fields.get("llama.rope.scaling.type", "none") != "none":
+        raise SimonidesError(f"{path} has scaled rotary positions, which are not supported.")
     config = _config(path, fields, "output.weight" in found)
     heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
 

@@ -92,7 +92,7 @@ def architecture_of(config: Config) -> Architecture:
         value = getattr(found, name)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise SimonidesError(f"config.json describes no model: {name} = {value!r}, expected a number from 1.")
-    if found.heads % found.groups or found.rotated > found.h:
+    if found.heads % found.groups or found.rotated > found.h or found.rotated % 2:
         raise SimonidesError(
             f"config.json describes no model: {found.heads} heads for {found.groups} of keys and values, "
             f"{found.rotated} of {found.h} dimensions turned."
@@ -210,6 +210,8 @@ _NEOX = Layout(
 
 def _of_openai(config: Config, **more: Any) -> Architecture:
     """GPT-2's names of sizes, which GPT-J kept."""
+    if config.get("scale_attn_by_inverse_layer_idx") or not config.get("scale_attn_weights", True):
+        raise SimonidesError("attention scaled by layer, or not at all, is not supported.")
     d, heads = config["n_embd"], config["n_head"]
     return Architecture(
         vocabulary=config["vocab_size"],

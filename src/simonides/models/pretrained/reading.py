@@ -4,8 +4,9 @@ Nothing is unpickled: files in other formats are named and refused.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,22 @@ from torch import Tensor
 
 from simonides.errors import SimonidesError
 from simonides.models.pretrained import gguf_files
-from simonides.models.pretrained.layouts import Read, architecture_of, weights_of
-from simonides.models.pretrained.network import PretrainedModel
+from simonides.models.pretrained.layouts import Read, architecture_of, layout_of, weights_of
+from simonides.models.pretrained.network import Architecture, PretrainedModel
 
+# masks, tables of positions, and heads that are put upon a model
+_NO_WEIGHTS = (
+    "*.attn.bias",
+    "*.attn.masked_bias",
+    "*.attention.bias",
+    "*.attention.masked_bias",
+    "*inv_freq",
+    "*position_ids",
+    "*pooler*",
+    "cls.*",
+    "score.*",
+    "classifier.*",
+)
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -34,7 +48,8 @@ def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) 
         SimonidesError: when the folder is no checkpoint, one that is not supported, or lacks weights: the message
             says which were expected and which there are.
     """
-    with opened_checkpoint(Path(checkpoint)) as (config, names, read):
+    path = Path(checkpoint)
+    with opened_checkpoint(path) as (config, names, read):
         architecture = architecture_of(config)
 
         if architecture.layers > len(names):  # each has several; what lies is told before anything is made
@@ -48,6 +63,12 @@ def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) 
             return None if found is None else found.to(dtype)
 
         whole, layers = weights_of(config, architecture, typed)
+        if path.is_dir():
+            check_understood(path, config, architecture, names)
+        if not architecture.encoder and "W_U" not in whole and not tied(config):
+            raise SimonidesError(
+                f"{path} has no unembedding, and its config.json does not tie it to the embedding."
+            )
         try:
             return PretrainedModel(architecture, whole, layers)
         except SimonidesError as error:
@@ -55,6 +76,21 @@ def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) 
             raise SimonidesError(
                 f"{checkpoint}: {error} The files hold {len(names)} tensors: {shown}, ..."
             ) from None
+
+
+def tied(config: Mapping[str, Any]) -> bool:
+    """Whether W_U is W_E where a configuration says so, or says nothing, as its kind has it."""
+    return bool(config.get("tie_word_embeddings", config["model_type"] in ("gpt2", "bert")))
+
+
+def check_understood(folder: Path, config: Mapping[str, Any], a: Architecture, names: set[str]) -> None:
+    """Raise `SimonidesError` where a folder holds weights that no role takes: nothing is left out unseen."""
+    layout = layout_of(config)
+    known = {spelled for _, name, _ in layout.tensors(a.layers) for spelled in layout.spellings(name)}
+    strange = sorted(n for n in names - known if not any(fnmatchcase(n, pattern) for pattern in _NO_WEIGHTS))
+    if config.get("quantization_config") or strange:
+        what = f"tensors that are not understood, such as {strange[0]}" if strange else "quantised weights"
+        raise SimonidesError(f"{folder} holds {what}: it may be of another kind, or quantised in its own way.")
 
 
 @contextmanager

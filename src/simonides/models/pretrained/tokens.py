@@ -46,8 +46,41 @@ class TextTokens:
         self._tokenizer.save(str(path))
 
     def encode(self, text: str) -> Int[Tensor, " T"]:
-        """The tokens of a text, with none added at its ends."""
-        return torch.tensor(self._tokenizer.encode(text, add_special_tokens=False).ids, dtype=torch.long)
+        """The tokens of a text, with none added at its ends.
+
+        Raises:
+            SimonidesError: when the tokenizer has none for a part of it.
+        """
+        try:
+            found = self._tokenizer.encode(text, add_special_tokens=False).ids
+        except Exception as error:  # the library raises plain Exception
+            raise SimonidesError(
+                f"this text has parts that the tokenizer does not know ({error}); give a text in its characters."
+            ) from None
+        return torch.tensor(found, dtype=torch.long)
+
+    def question(self, prompt: str, answer: str, space: bool = True) -> tuple[Int[Tensor, " T"], int]:
+        """The tokens of a prompt, and the token that the answer begins with.
+
+        Where the space before the answer is a token of its own, as before digits or among characters, it belongs
+        to the prompt: it tells nothing of the answer.
+
+        Arguments:
+            prompt: without a space at its end.
+            answer: a word.
+            space: whether one stands between.
+        """
+        tokens = self.encode(prompt)
+        whole = self.encode(prompt + (" " if space else "") + answer)
+        if not torch.equal(whole[: len(tokens)], tokens):  # the last word and the answer share a token
+            own = self.encode((" " if space else "") + answer)
+            whole = torch.cat([tokens, own])
+        place = len(tokens)
+        while place + 1 < len(whole) and not self.decode(whole[place : place + 1]).strip():
+            place += 1
+        if place >= len(whole):
+            raise SimonidesError(f"the answer {answer!r} to {prompt!r} has no token; give a word.")
+        return whole[:place], int(whole[place])
 
     def decode(self, tokens: Int[Tensor, " T"] | list[int]) -> str:
         """The text of some tokens."""
@@ -67,8 +100,17 @@ def _from_gguf(path: Path) -> Any:
     merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"]]
     found = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     splits: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    if fields.get("tokenizer.ggml.pre") == "smollm":
+    rule = fields.get("tokenizer.ggml.pre", "gpt-2")
+    if rule not in ("smollm", "gpt-2", "default"):
+        raise SimonidesError(
+            f"{path} splits text by the rule {rule!r}, which is not known; give a folder with tokenizer.json."
+        )
+    if rule == "smollm":
         splits.insert(0, pre_tokenizers.Split(Regex(r"\d"), "isolated"))
     found.pre_tokenizer = pre_tokenizers.Sequence(splits)
     found.decoder = decoders.ByteLevel()
+    control = [
+        t for t, kind in zip(vocabulary, fields.get("tokenizer.ggml.token_type", []), strict=False) if kind == 3
+    ]
+    found.add_special_tokens(control)
     return found

@@ -21,7 +21,11 @@ _BESIDE = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "gen
 
 
 def save_pretrained(
-    model: PretrainedModel, config: Mapping[str, Any], folder: Path | str, rest: Mapping[str, Tensor] | None = None
+    model: PretrainedModel,
+    config: Mapping[str, Any],
+    folder: Path | str,
+    rest: Mapping[str, Tensor] | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> Path:
     """Write a model as a checkpoint folder: config.json and model.safetensors.
 
@@ -30,6 +34,7 @@ def save_pretrained(
         config: as in the config.json of its kind.
         folder: must not exist, or be empty.
         rest: further tensors that belong to the checkpoint.
+        beside: further files by name, such as tokenizer.json.
 
     Raises:
         SimonidesError: when there is something in the folder, or it cannot be written.
@@ -38,6 +43,8 @@ def save_pretrained(
         (place / "config.json").write_text(json.dumps(dict(config), indent=2) + "\n", encoding="utf-8")
         tensors = tensors_of(config, model) | {name: t.contiguous() for name, t in (rest or {}).items()}
         save_file(tensors, place / "model.safetensors", metadata={"format": "pt"})
+        for name, content in (beside or {}).items():
+            (place / name).write_text(content, encoding="utf-8")
     return Path(folder)
 
 

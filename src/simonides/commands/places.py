@@ -1,0 +1,39 @@
+"""Where commands that read checkpoints write, and the steps of a training in a folder."""
+
+import re
+import sys
+from pathlib import Path
+
+from simonides.errors import SimonidesError
+
+
+def out_folder(wanted: Path | None, kind: str, checkpoint: Path) -> Path:
+    """The folder asked for, or one named after the checkpoint.
+
+    Raises:
+        SimonidesError: when it is a file.
+    """
+    own = checkpoint.resolve()
+    name = own.name.removesuffix(".gguf")
+    if re.fullmatch(r"step-?\d+", name):  # every training has such steps
+        name = f"{own.parent.name}-{name}"
+    folder = wanted or Path(f"{kind}-{name}")
+    if folder.exists() and not folder.is_dir():
+        raise SimonidesError(f"{folder} is a file; give a folder to write to.")
+    return folder
+
+
+def step_folders(checkpoint: Path) -> list[tuple[int, Path]]:
+    """The checkpoints along a training in a folder, step-100 or step100, in order; [] where it has none.
+
+    Those that are not finished are left out, with a word.
+    """
+    if not checkpoint.is_dir() or (checkpoint / "config.json").exists():
+        return []
+    found = ((re.fullmatch(r"step-?(\d+)", path.name), path) for path in checkpoint.iterdir() if path.is_dir())
+    steps = sorted((int(match[1]), path) for match, path in found if match)
+    whole = [(n, p) for n, p in steps if (p / "config.json").exists() and any(p.glob("*.safetensors"))]
+    for _, path in steps:
+        if all(path != other for _, other in whole):
+            print(f"{path} is not finished, and is left out", file=sys.stderr)
+    return whole
