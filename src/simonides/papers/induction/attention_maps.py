@@ -77,7 +77,7 @@ claim = Claim(
     statement=r"\text{layer 1: } t \to t - 1, \qquad \text{layer 2: } t \to s + 1, \; z_s = z_t = q",
     source="Bietti et al. (2023), section 4",
     references=["bietti2023birth"],
-    scales={"smoke": grid(64, 32, 300), "desk": grid(128, 64, 260), "paper": grid(256, 256, 900)},
+    scales={"smoke": grid(64, 32, 300), "desk": grid(128, 64, 300), "paper": grid(256, 256, 900)},
     measure=measure,
     rules=[
         Threshold(column="found_at_last", at_least=0.8),

@@ -52,7 +52,7 @@ claim = Claim(
     references=["bietti2023birth"],
     scales={
         "smoke": grid(SHOWN, 64, 32, 120, 400),
-        "desk": grid(list(HELD)[1:], 128, 64, 140, 340),
+        "desk": grid(list(HELD)[1:], 128, 64, 160, 400),
         "paper": grid(list(HELD), 256, 256, 300, 1000),
     },
     measure=measure,
