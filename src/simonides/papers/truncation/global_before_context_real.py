@@ -64,7 +64,7 @@ claim = Claim(
     references=["bietti2023birth", "chen2025distributional"],
     scales={
         "smoke": grid(64, 32, 16, 300),
-        "desk": grid(128, 64, 24, 1600),
+        "desk": grid(128, 64, 24, 1400),
         "paper": grid(256, 256, 64, 20000),
     },
     measure=measure,

@@ -109,7 +109,7 @@ claim = Claim(
     references=["chen2025distributional", "sharma2024truth", "allal2025smollm2"],
     scales={
         "smoke": grid(["country-continent"], 30, 2),
-        "desk": grid(["country-continent", "capital-country", "country-capital"], 100, 6),
+        "desk": grid(["country-continent", "capital-country", "country-capital"], 60, 6),
         "paper": grid(["country-continent", "capital-country", "country-capital"], 240, 30),
     },
     measure=measure,
