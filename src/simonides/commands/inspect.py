@@ -71,8 +71,7 @@ def inspect(options: given.Inspect) -> int:
 
 def check_looks(model: PretrainedModel, options: given.Inspect) -> None:
     """Raise `SimonidesError` where the sequences' attention and streams would not fit in memory."""
-    a = model.architecture
-    length = 2 * min(options.length, a.longest // 2 or options.length)
+    a, length = model.architecture, 2 * _passage(model, options)
     needed = 4 * options.sequences * length * (3 * a.heads * length + 8 * a.d)
     check_memory(f"{options.sequences} sequences of {length} need", needed, "give fewer or shorter ones")
 
@@ -168,6 +167,11 @@ def _history(
     return pl.DataFrame(rows)
 
 
+def _passage(model: PretrainedModel, options: given.Inspect) -> int:
+    """Tokens that are read twice: so many as asked for, and no more than the model was made for."""
+    return min(options.length, model.architecture.longest // 2 or options.length)
+
+
 def _sequences(
     model: PretrainedModel, options: given.Inspect, generator: torch.Generator, text: TextTokens | None
 ) -> Tensor:
@@ -177,13 +181,12 @@ def _sequences(
         if text is None:
             raise SimonidesError("--text needs the checkpoint's tokenizer; leave it out for random tokens.")
         tokens = text.encode(text_content(options.text))
-        longest = min(options.length, a.longest // 2 or options.length)
+        longest = _passage(model, options)
         if len(tokens) < longest:
             raise SimonidesError(f"{options.text} has {len(tokens)} tokens, a passage {longest}; give more.")
         starts = torch.randint(len(tokens) - longest + 1, (options.sequences, 1), generator=generator)
         return tokens[starts + torch.arange(longest)].repeat(1, 2)
-    longest = min(options.length, a.vocabulary, a.longest // 2 or options.length)
-    return repeated_tokens(a.vocabulary, longest, options.sequences, generator)
+    return repeated_tokens(a.vocabulary, min(_passage(model, options), a.vocabulary), options.sequences, generator)
 
 
 def _repeated(model: PretrainedModel, stream: Tensor, sequences: Tensor) -> float:

@@ -118,7 +118,7 @@ def _best_heads(heads: pl.DataFrame, by: str, title: str) -> dict[str, Any]:
         "positive eigenvalues",
         "rank of W_OV",
     )
-    return {"title": title, "text": "", "columns": columns, "rows": shown}
+    return {"title": title, "columns": columns, "rows": shown}
 
 
 def _draw_maps(picture: "Figure", heads: pl.DataFrame) -> None:

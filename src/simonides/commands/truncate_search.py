@@ -9,7 +9,7 @@ from simonides.commands.progress import Start
 from simonides.commands.truncation_page import write_search
 from simonides.errors import SimonidesError
 from simonides.probes.answers import Answers, split
-from simonides.probes.edits import Edit, matrix_of
+from simonides.probes.edits import Edit, cut_matrix, matrix_of
 from simonides.probes.truncation import decompose
 from simonides.probes.truncation_search import best, compose, search
 
@@ -56,11 +56,7 @@ def search_edits(
     composed = None
     if options.compose:
         taken = [e for e, better in compose(bench.model, bench.questions.rows(chosen_by), found) if better]
-        cuts = {}
-        for e in taken:
-            whole = decompose(matrix_of(bench.model, e.layer, e.matrix))
-            cuts[e.layer, e.matrix] = whole.at_rank(whole.rank_of_share(e.share))
-        together = bench.judge(cuts)
+        together = bench.judge({(e.layer, e.matrix): cut_matrix(bench.model, e) for e in taken})
         composed = {
             "edits": list(map(str, taken)),
             "perplexity": together.perplexity,

@@ -63,7 +63,7 @@ def write_search(
         summary=[],
         figures=[placed(drawn, out, "edits", caption)],
         tables=[
-            {"title": "On the questions that chose nothing", "text": "", "columns": columns, "rows": shown},
+            {"title": "On the questions that chose nothing", "columns": columns, "rows": shown},
         ],
         layers=[],
         files=["edits.csv", "truncation.json"],

@@ -45,9 +45,15 @@ def edited(model: PretrainedModel, edit: Edit, parts: Decomposition | None = Non
         edit: what to cut.
         parts: the matrix's decomposition, where it is known.
     """
+    return replaced(model, {(edit.layer, edit.matrix): cut_matrix(model, edit, parts)})
+
+
+def cut_matrix(
+    model: PretrainedModel, edit: Edit, parts: Decomposition | None = None
+) -> Float[Tensor, "out into"]:
+    """The matrix that an edit leaves, from the decomposition where it is known."""
     known = decompose(matrix_of(model, edit.layer, edit.matrix)) if parts is None else parts
-    cut = known.at_rank(known.rank_of_share(edit.share))
-    return replaced(model, {(edit.layer, edit.matrix): cut})
+    return known.at_rank(known.rank_of_share(edit.share))
 
 
 class replaced:  # noqa: N801 - read as a phrase: with replaced(model, ...)

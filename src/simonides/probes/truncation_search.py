@@ -12,7 +12,7 @@ from torch import Tensor
 
 from simonides.models.pretrained.network import PretrainedLayer, PretrainedModel
 from simonides.probes.answers import Answers, Questions, answer, judged
-from simonides.probes.edits import GROUPS, Edit, edited, matrix_of, replaced
+from simonides.probes.edits import GROUPS, Edit, cut_matrix, edited, matrix_of, replaced
 from simonides.probes.truncation import Decomposition, decompose
 
 
@@ -92,8 +92,7 @@ def compose(model: PretrainedModel, questions: Questions, edits: Iterable[Edit])
         better = _merit(found[chosen], every)[0] >= accuracy
         if better:
             accuracy = _merit(found[chosen], every)[0]
-            parts = decompose(matrix_of(model, layer, chosen.matrix))
-            taken[layer, chosen.matrix] = parts.at_rank(parts.rank_of_share(chosen.share))
+            taken[layer, chosen.matrix] = cut_matrix(model, chosen)
         yield chosen, better
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from simonides.errors import SimonidesError, suggest
 from simonides.tasks.bigrams import text_content
-from simonides.tasks.fact_table import PACKAGED, FactTable, packaged
+from simonides.tasks.fact_table import PACKAGED, packaged
 
 # each packaged table as a sentence that its answer completes
 TEMPLATES: Mapping[str, str] = {
@@ -60,7 +60,8 @@ def read_questions(source: str | Path, templates: Path | None = None) -> WordQue
     name = str(source)
     if name in PACKAGED:
         table = packaged(name)
-        return _filled(table, dict.fromkeys(table.keys, TEMPLATES[name]), table.keys)
+        prompts = tuple(TEMPLATES[name].replace("[X]", subject) for subject in table.keys)
+        return WordQuestions(prompts=prompts, answers=table.attributes, name=table.name)
     path = Path(source)
     if not path.exists():
         raise SimonidesError(f"questions {name!r} are no file and no table; {suggest(name, PACKAGED)}")
@@ -69,12 +70,6 @@ def read_questions(source: str | Path, templates: Path | None = None) -> WordQue
     if templates is None:
         return _from_columns(path)
     return _from_relations(path, _patterns(templates))
-
-
-def _filled(table: FactTable, patterns: Mapping[str, str], subjects: tuple[str, ...]) -> WordQuestions:
-    pairs = zip(table.keys, subjects, strict=True)
-    prompts = tuple(patterns[key].replace("[X]", subject) for key, subject in pairs)
-    return WordQuestions(prompts=prompts, answers=table.attributes, name=table.name)
 
 
 def _from_columns(path: Path) -> WordQuestions:

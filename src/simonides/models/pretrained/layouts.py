@@ -58,6 +58,10 @@ class Layout:
             yield own
             yield own.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
 
+    def names(self, layers: int) -> set[str]:
+        """Every name that one of the tensors may have in a file."""
+        return {spelled for _, name, _ in self.tensors(layers) for spelled in self.spellings(name)}
+
 
 def layout_of(config: Config) -> Layout:
     """The layout of a Hugging Face configuration.

@@ -85,9 +85,8 @@ def tied(config: Mapping[str, Any]) -> bool:
 
 def check_understood(folder: Path, config: Mapping[str, Any], a: Architecture, names: set[str]) -> None:
     """Raise `SimonidesError` where a folder holds weights that no role takes: nothing is left out unseen."""
-    layout = layout_of(config)
-    known = {spelled for _, name, _ in layout.tensors(a.layers) for spelled in layout.spellings(name)}
-    strange = sorted(n for n in names - known if not any(fnmatchcase(n, pattern) for pattern in _NO_WEIGHTS))
+    unread = names - layout_of(config).names(a.layers)
+    strange = sorted(n for n in unread if not any(fnmatchcase(n, pattern) for pattern in _NO_WEIGHTS))
     if config.get("quantization_config") or strange:
         what = f"tensors that are not understood, such as {strange[0]}" if strange else "quantised weights"
         raise SimonidesError(f"{folder} holds {what}: it may be of another kind, or quantised in its own way.")

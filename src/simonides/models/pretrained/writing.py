@@ -63,8 +63,7 @@ def rewrite_checkpoint(model: PretrainedModel, checkpoint: Path | str, folder: P
         kept.pop("torch_dtype", None)
         rest: dict[str, Tensor] = {}
         if source.is_dir():
-            layout = layout_of(config)
-            known = {s for _, name, _ in layout.tensors(model.architecture.layers) for s in layout.spellings(name)}
+            known = layout_of(config).names(model.architecture.layers)
             rest = {name: found.clone() for name in names - known if (found := read(name)) is not None}
             for pattern in _BESIDE:
                 for path in source.glob(pattern):
