@@ -88,11 +88,11 @@ def _logits(model: Transformer, counts: Tensor, last: int, weighed: Averages) ->
     if config.divide_scores:
         scores = scores / config.h**0.5
     values = torch.einsum("vd,hkd->hvk", rows, layer.W_V)
-    if config.attention == "linear":
-        read_out = torch.einsum("bv,hvk->bhk", counts, scores[..., None] * values)
+    outward = layer.W_O.mT.flatten(0, 1)
+    if config.attention == "linear":  # what each token adds does not depend on the prompt
+        moved = counts @ ((scores[..., None] * values).transpose(0, 1).flatten(1) @ outward)
     else:
-        read_out = weighed(counts, scores, values)
-    moved = read_out.flatten(1) @ layer.W_O.mT.flatten(0, 1)
+        moved = weighed(counts, scores, values).flatten(1) @ outward
     before = own.expand(len(counts), -1)
     stream = layer.fed_forward(before + moved if config.residual else moved, before)
     if config.norm == "pre":

@@ -27,12 +27,17 @@ force.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import betainc, betaincinv, gammaincinv, ndtr, roots_gegenbauer, roots_hermitenorm, stdtr
+from scipy.linalg import eigh_tridiagonal
+from scipy.special import betainc, ndtr, roots_gegenbauer, roots_hermitenorm, stdtr
 
 Nodes = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
+
+# weight of nodes that are left out of an integral of a probability
+_NEGLIGIBLE = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +101,7 @@ def recall_among(
     for signal, variance, weight, more in zip(
         inputs.signal, inputs.variance, inputs.weights, from_own, strict=True
     ):
-        noise = gamma_nodes(crowd * variance + inputs.isotropic, 2 * unevenness + 2 / dimension, 12)
+        noise = gamma_nodes(crowd * variance + inputs.isotropic, 2 * unevenness + 2 / dimension)
         for norm, share in zip(*output.norms, strict=True):
             given = _given(own, rivals, signal, variance, noise, norm, inputs.dimension, output, more)
             recall += weight * share * given
@@ -120,11 +125,13 @@ def _given(
     # on the sphere z is a coordinate of g in a random direction, and G what is left of g; the noise that
     # inputs of the same answer add to a_y, and all of it off the sphere, is close to normal
     alone = output.bounded and own == 1
-    standard, z_weights = coordinate_nodes(dimension if alone else np.inf, 25)
+    standard, z_weights = heavy(coordinate_nodes(dimension if alone else np.inf, 25), _NEGLIGIBLE)
     z = standard[:, None] * np.sqrt(norm * (own - 1) * variance + crowd * output.coordinate)
     right = root * signal + z  # score_y / |u_y|, at [z, |g|^2]
     rest = np.maximum(1 - standard**2 * output.coordinate, 0) if alone else np.ones_like(standard)
-    overlap, overlap_weights = coordinate_nodes(dimension if output.bounded else np.inf)
+    # among many rivals, one that is likely to win counts even where such rivals are few
+    least = _NEGLIGIBLE / max(1.0, sum(rivals.values()))
+    overlap, overlap_weights = heavy(coordinate_nodes(dimension if output.bounded else np.inf), least)
     overlap = overlap * output.coordinate**0.5
     if output.bounded:
         rival_norm = np.ones_like(overlap)
@@ -176,12 +183,21 @@ def one_node(value: float) -> Nodes:
     return np.full(1, value), np.ones(1)
 
 
+def heavy(nodes: Nodes, least: float) -> tuple[Float[np.ndarray, " kept"], Float[np.ndarray, " kept"]]:
+    """The nodes with at least this weight: those of a Gauss rule far out weigh next to nothing."""
+    values, weights = nodes
+    kept = weights >= least
+    return values[kept], weights[kept]
+
+
+@cache
 def normal_nodes(count: int) -> Nodes:
     """Nodes for the standard normal law."""
     nodes, weights = roots_hermitenorm(count)
     return nodes, weights / weights.sum()
 
 
+@cache
 def coordinate_nodes(dimension: float, count: int = 24) -> Nodes:
     """Nodes for a coordinate of the unit sphere of R^D, scaled to variance one."""
     if not 3 <= dimension <= 2000:
@@ -190,16 +206,30 @@ def coordinate_nodes(dimension: float, count: int = 24) -> Nodes:
     return nodes * dimension**0.5, weights / weights.sum()
 
 
-def gamma_nodes(mean: float, relative_variance: float, count: int) -> Nodes:
-    """Nodes of equal weight for a Gamma law."""
+@cache
+def gamma_nodes(mean: float, relative_variance: float, count: int = 5) -> Nodes:
+    """Nodes for a Gamma law."""
     if mean <= 0:
         return one_node(0.0)
-    shape = 1 / relative_variance
-    nodes = gammaincinv(shape, (np.arange(count) + 0.5) / count)
-    return mean * nodes / nodes.mean(), np.full(count, 1 / count)
+    shape, step = 1 / relative_variance, np.arange(count)
+    nodes, weights = _gauss(2 * step + shape, step[1:] * (step[1:] + shape - 1))  # Laguerre's recurrence
+    return mean * nodes / shape, weights
 
 
-def beta_nodes(a: float, b: float, count: int) -> Nodes:
-    """Nodes of equal weight for a Beta law."""
-    nodes = betaincinv(a, b, (np.arange(count) + 0.5) / count)
-    return nodes * (a / (a + b)) / nodes.mean(), np.full(count, 1 / count)
+@cache
+def beta_nodes(a: float, b: float, count: int = 7) -> Nodes:
+    """Nodes for a Beta law."""
+    step, total = np.arange(1, count), a + b - 2
+    twice = 2 * step + total
+    # Jacobi's recurrence; the first off-diagonal is written without the factor that may be 0/0
+    diagonal = np.append((a - b) / (a + b), ((a - 1) ** 2 - (b - 1) ** 2) / (twice * (twice + 2)))
+    ratio = np.append(1.0, (step[1:] + total) / (twice[1:] - 1))
+    squares = 4 * step * (step + a - 1) * (step + b - 1) * ratio / (twice**2 * (twice + 1))
+    nodes, weights = _gauss(diagonal, squares)
+    return (1 + nodes) / 2, weights
+
+
+def _gauss(diagonal: Float[np.ndarray, " n"], squares: Float[np.ndarray, " n-1"]) -> Nodes:
+    """Gauss's rule of a weight of total 1, by the recurrence of its polynomials (Golub & Welsch 1969)."""
+    nodes, vectors = eigh_tridiagonal(diagonal, np.sqrt(squares))
+    return nodes, vectors[0] ** 2

@@ -7,6 +7,9 @@ crosstalk, of one other fact:  E<e, e_x>^{2k+2} = (2k+1)!! / (d (d+2) ... (d+2k)
 finite width, in each direction:  (E[s'^2] (N-1)/d + E[s'^2 h_k^2]) / (pairs c_k^2)
 and more along the right answer:  (2 E[s'^2 h_k^2] - c_k^2) / (pairs c_k^2)
 
+The signal is a mean over pairs of g^2 s' h_k / c_k, g normal; a shifted Gamma law takes over its first three
+moments.
+
 So N of about m d facts fit, until the crosstalk of the degree sets an end at about d^{k+2}. Nichani, Lee & Bietti
 (2025), theorem 2.
 """
@@ -28,6 +31,7 @@ from simonides.theory.interference import (
     coordinate_nodes,
     expected_recall,
     gamma_nodes,
+    normal_nodes,
     one_node,
     recall_among,
 )
@@ -86,15 +90,16 @@ def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Deri
     scale = coefficient(derivative, degree)
     if abs(scale) < 1e-6:
         raise SimonidesError(f"the derivative has no Hermite coefficient of degree {degree}; give another.")
-    flat = normal_mean(lambda z: derivative(z) ** 2)
-    own = normal_mean(lambda z: (derivative(z) * hermite(degree, z)) ** 2)
-    pairs = width // 2 * scale**2
+    flat = normal_mean(lambda z: derivative(z) ** 2) / scale**2
+    square = normal_mean(lambda z: (derivative(z) * hermite(degree, z) / scale) ** 2)
+    cube = normal_mean(lambda z: (derivative(z) * hermite(degree, z) / scale) ** 3)
+    pairs = width // 2
     noise = flat * (facts - 1) / d / pairs
     # an even power of the overlaps has a mean, which lifts every rival and pushes all answers one way
     mean = overlap_moment(d, (degree + 1) // 2) if degree % 2 else 0.0
     crosstalk = overlap_moment(d, degree + 1) - mean**2
     noise += (facts - 1) * mean**2 / d
-    inputs, output = _laws(d, crosstalk, noise, own / pairs, 1 / (width // 2), 1 - mean)
+    inputs, output = _laws(d, crosstalk, noise, pairs, (1.0, square, cube), 1 - mean)
     return expected_recall([1] * facts, d, inputs, output)
 
 
@@ -129,24 +134,31 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
     recall = 0.0
     for rho, weight in zip(overlap / d**0.5, weights, strict=True):
         signal = (1 + rho) * (1 + 2 * rho + 2 * rho**2)
-        flat, one, both = _token_moments(rho)
+        flat, one, both, cube = _token_moments(rho)
         noise = (flat * apart * (1 + rho) / d + one * sharing * (1 + rho) ** 2 / 4) / pairs
-        own = both * (1 + rho) ** 2 / pairs
-        inputs, output = _laws(d, weak * (1 + rho) ** 4, noise, own, 1 / pairs, signal)
+        terms = (signal, both * (1 + rho) ** 2, cube * (1 + rho) ** 3)
+        inputs, output = _laws(d, weak * (1 + rho) ** 4, noise, pairs, terms, signal)
         recall += weight * recall_among(1, rivals, d, inputs, output)
     return float(recall) if held > 1 else 1.0
 
 
-def _token_moments(rho: float) -> tuple[float, float, float]:
-    """E[s'^2], E[s'^2 a^2], E[s'^2 a^2 b^2]: s' = z^2 - 1, z = (a + b)/sqrt(2), normal a, b of correlation rho.
+def _token_moments(rho: float) -> tuple[float, float, float, float]:
+    """E[s'^2], E[s'^2 a^2], E[s'^2 a^2 b^2], E[(s' a b)^3]: s' = z^2 - 1, z = (a + b)/sqrt(2), normal a, b.
 
-    By z and c = (a - b)/sqrt(2), which are independent with variances 1 + rho and 1 - rho.
+    Of correlation rho: z and c = (a - b)/sqrt(2) are independent, of variances 1 + rho and 1 - rho. Seven nodes of
+    each are exact for these polynomials.
     """
-    v, w = 1 + rho, 1 - rho
-    flat = 3 * v**2 - 2 * v + 1
-    square = 15 * v**3 - 6 * v**2 + v
-    fourth = 105 * v**4 - 30 * v**3 + 3 * v**2
-    return flat, (square + w * flat) / 2, (fourth - 2 * w * square + 3 * w**2 * flat) / 4
+    nodes, weights = normal_nodes(7)
+    z, c = (1 + rho) ** 0.5 * nodes[:, None], (1 - rho) ** 0.5 * nodes
+    a, b, derivative = (z + c) / 2**0.5, (z - c) / 2**0.5, z**2 - 1
+    integrands = (
+        derivative**2 + 0 * c,
+        (derivative * a) ** 2,
+        (derivative * a * b) ** 2,
+        (derivative * a * b) ** 3,
+    )
+    flat, square, fourth, cube = (float(weights @ values @ weights) for values in integrands)
+    return flat, square, fourth, cube
 
 
 @cache
@@ -171,7 +183,7 @@ def degree_for(d: int, facts: int) -> int:
 
     Whose 99 % recall at infinite width is above N.
 
-    >>> degree_for(32, 20), degree_for(32, 300)
+    >>> degree_for(32, 20), degree_for(32, 250)
     (0, 1)
     """
     check_at_least("d", d, 3)
@@ -183,20 +195,23 @@ def degree_for(d: int, facts: int) -> int:
 
 
 def _laws(
-    d: int, crosstalk: float, noise: float, own: float, of_mean: float, signal: float
+    d: int, crosstalk: float, noise: float, pairs: int, terms: tuple[float, float, float], signal: float
 ) -> tuple[Input, Output]:
-    """The laws of signal and noise: `own` comes from the fact's own term, so it is weak where the signal is.
+    """The laws of signal and noise, from the first three moments of what a pair adds to the signal, g left out.
 
-    The signal is a mean of terms that are positive in the cases of use, so it is Gamma distributed.
+    The fact's own term adds noise in other directions too, which is weak where the signal is.
     """
-    spread = 3 * own - of_mean * signal**2
-    strength, weights = gamma_nodes(signal, max(spread, 1e-9) / signal**2, 15)
+    mean, square, cube = terms
+    spread = ((3 * square - mean**2) / pairs) ** 0.5
+    skewness = (15 * cube - 9 * mean * square + 2 * mean**3) / pairs**2 / spread**3
+    strength, weights = gamma_nodes(1.0, skewness**2 / 4)
+    strength = signal + spread * (strength - 1) * 2 / skewness
     inputs = Input(
         signal=strength,
         variance=np.full(len(strength), crosstalk),
         weights=weights,
         dimension=d,
         isotropic=d * noise,
-        own=own * strength / signal,
+        own=square / pairs * np.maximum(strength, 0) / signal,
     )
     return inputs, Output(norms=one_node(1.0), coordinate=1 / d, spread=0.0, bounded=True)

@@ -70,8 +70,8 @@ def recall_of_classes(
     check_name("writing rule", rule, RULES)
     facts = _check_classes(class_sizes)
     if kind == "gaussian":
-        q, weights = gamma_nodes(1.0, 2 / d, 9)  # |e_x|^2
-        norms = gamma_nodes(1.0, 2 / d, 9)  # |u_y|^2
+        q, weights = gamma_nodes(1.0, 2 / d)  # |e_x|^2
+        norms = gamma_nodes(1.0, 2 / d)  # |u_y|^2
         output = Output(norms=norms, coordinate=1 / d, spread=2 / d, bounded=False)
         inputs = Input(signal=q, variance=q / d, weights=weights, dimension=np.inf)
     else:
@@ -131,20 +131,20 @@ def low_rank_recall(
         return expected_recall(classes, d, inputs, output)
     if side == "input":
         if factor == "orthonormal":
-            signal, weights = beta_nodes(rank / 2, (d - rank) / 2, 9)  # |P e_x|^2
+            signal, weights = beta_nodes(rank / 2, (d - rank) / 2)  # |P e_x|^2
             variance = signal / d
         else:
-            signal, weights = gamma_nodes(1.0, 2 / rank, 9)  # |V e_x|^2
+            signal, weights = gamma_nodes(1.0, 2 / rank, 7)  # |V e_x|^2
             # |V^T V e_x|^2 is |V e_x|^4 along e_x and |V e_x|^2 chi^2_{d-1}/m across it
             variance = (signal**2 + signal * (d - 1) / rank) / d
         inputs = Input(signal=signal, variance=variance, weights=weights, dimension=d)
     elif factor == "orthonormal":
-        shares = beta_nodes(rank / 2, (d - rank) / 2, 9)  # |P u_y|^2
+        shares = beta_nodes(rank / 2, (d - rank) / 2)  # |P u_y|^2
         spread = 2 / rank * (d - rank) / (d + 2)
         output = Output(norms=shares, coordinate=1 / d, spread=spread, bounded=False, size=rank / d)
     else:
         # V u_y is Gaussian in R^m; <V u_k, V u_y> adds the overlap of u_k and u_y to that of R^m
-        norms = gamma_nodes(1.0, 2 / rank, 9)
+        norms = gamma_nodes(1.0, 2 / rank, 7)
         output = Output(norms=norms, coordinate=1 / rank + 1 / d, spread=2 / rank, bounded=False)
     return expected_recall(classes, rank if side == "output" else d, inputs, output)
 
@@ -155,7 +155,7 @@ def linear_capacity(d: int, accuracy: float = 0.99, inputs_per_answer: int = 1, 
     It is at least one step, since a single answer is always recalled.
 
     >>> linear_capacity(64)
-    113
+    112
     """
     check_share("accuracy", accuracy)
     check_at_least("inputs_per_answer", inputs_per_answer, 1)
@@ -176,7 +176,7 @@ def linear_capacity(d: int, accuracy: float = 0.99, inputs_per_answer: int = 1, 
 def width_for(class_sizes: Sequence[int], accuracy: float = 0.99, kind: str = "sphere") -> int:
     """The least d at which a table with these numbers of inputs per answer is recalled to `accuracy`.
 
-    >>> width_for([1] * 113)
+    >>> width_for([1] * 112)
     64
     """
     check_share("accuracy", accuracy)

@@ -41,6 +41,9 @@ def painted(
     with plt.rc_context(style):
         picture = plt.figure(figsize=size)
         draw(picture)
+        # places are worked out once, not for each format
+        picture.draw_without_rendering()
+        picture.set_layout_engine("none")
         out = {}
         for kind in ("svg", "png", "pdf"):
             buffer = io.BytesIO()

@@ -1,6 +1,7 @@
 """Training of the linear-attention model from a small start, with what it knows of relation and subject."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,17 +9,17 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from simonides.dynamics import fit
+from simonides.dynamics import SGD, StackedModel, fit
 from simonides.models import CountedTransformer
 from simonides.models.factual_recall import linear_attention_model
-from simonides.tasks import Prompts
+from simonides.tasks import Facts, Prompts
 
 BATCH = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """What was seen along a training.
+    """What was seen along the trainings of R runs.
 
     Arguments:
         steps: of each record.
@@ -31,65 +32,89 @@ class Flow:
     """
 
     steps: Float[Tensor, " n"]
-    loss: Float[Tensor, " n"]
-    relation_loss: Float[Tensor, " n"]
-    subject_loss: Float[Tensor, " n"]
-    distance_to_relation: Float[Tensor, " n"]
-    distance_to_subject: Float[Tensor, " n"]
-    accuracy: Float[Tensor, " n"]
-    entropy: float
+    loss: Float[Tensor, "R n"]
+    relation_loss: Float[Tensor, "R n"]
+    subject_loss: Float[Tensor, "R n"]
+    distance_to_relation: Float[Tensor, "R n"]
+    distance_to_subject: Float[Tensor, "R n"]
+    accuracy: Float[Tensor, "R n"]
+    entropy: Float[Tensor, " R"]
 
-    def half(self, name: str) -> float:
+    def half(self, name: str) -> Float[Tensor, " R"]:
         """The first recorded step at which a loss is half of its start; NaN where it never is."""
         values = getattr(self, name)
-        below = (values <= values[0] / 2).nonzero()
-        return float(self.steps[int(below[0])]) if len(below) else math.nan
+        below = values <= values[:, :1] / 2
+        return torch.where(below.any(1), self.steps[below.double().argmax(1)], math.nan)
 
 
 def flow(
-    prompts: Prompts, scale: float, rate: float, steps: int, every: int, generator: torch.Generator | None
+    prompts: Sequence[Prompts],
+    scale: float,
+    rate: float,
+    steps: int,
+    every: int,
+    generators: Sequence[torch.Generator] | None,
 ) -> Flow:
-    """Gradient descent from all weights `scale`: on the population, or on prompts drawn by a generator."""
-    facts = prompts.facts
-    rows = torch.arange(len(facts))
-    counts = prompts.expected_counts(rows)
-    own = torch.zeros(len(facts.subject_names), len(facts.answer_names), dtype=torch.bool)
-    own[facts.subjects, facts.answers] = True
-    of_relation, of_subject = facts.admissible[facts.relations], own[facts.subjects]
-    by_relation, by_subject = facts.by_relation[facts.relations], facts.by_subject[facts.subjects]
-    model = CountedTransformer(linear_attention_model(prompts, scale), prompts.vocabulary - 1)
+    """Gradient descent from all weights `scale`, runs of equal sizes as one stack.
 
-    def seen(m: CountedTransformer) -> Tensor:
+    On the population, or, with generators, on prompts that each run draws by its own.
+    """
+    facts = [task.facts for task in prompts]
+    counts = torch.stack([task.expected_counts(torch.arange(len(task.facts))) for task in prompts])
+    answers = torch.stack([known.answers for known in facts])
+    of_relation = torch.stack([known.admissible[known.relations] for known in facts])
+    of_subject = torch.stack([_own(known)[known.subjects] for known in facts])
+    by_relation = torch.stack([known.by_relation[known.relations] for known in facts])
+    by_subject = torch.stack([known.by_subject[known.subjects] for known in facts])
+    model = StackedModel(
+        [CountedTransformer(linear_attention_model(task, scale), task.vocabulary - 1) for task in prompts]
+    )
+
+    def seen(m: StackedModel) -> Tensor:
         logits = m(counts).double()
         p = logits.softmax(-1)
         return torch.stack(
             [
-                cross_entropy(logits, facts.answers),
-                -(p * of_relation).sum(1).log().mean(),
-                -(p * of_subject).sum(1).log().mean(),
-                (p - by_relation).abs().sum(1).mean() / 2,
-                (p - by_subject).abs().sum(1).mean() / 2,
-                (p.argmax(1) == facts.answers).double().mean(),
+                _losses(logits, answers),
+                -(p * of_relation).sum(-1).log().mean(-1),
+                -(p * of_subject).sum(-1).log().mean(-1),
+                (p - by_relation).abs().sum(-1).mean(-1) / 2,
+                (p - by_subject).abs().sum(-1).mean(-1) / 2,
+                (p.argmax(-1) == answers).double().mean(-1),
             ]
         )
 
     def batch(_: torch.Generator) -> tuple[Tensor, Tensor]:
-        if generator is None:
-            return counts, facts.answers
-        drawn = prompts.rows(BATCH, generator)
-        return prompts.counts(drawn, generator), facts.answers[drawn]
+        if generators is None:
+            return counts, answers
+        rows = [task.rows(BATCH, g) for task, g in zip(prompts, generators, strict=True)]
+        drawn = [task.counts(own, g) for task, own, g in zip(prompts, rows, generators, strict=True)]
+        return torch.stack(drawn), torch.stack(
+            [known.answers[own] for known, own in zip(facts, rows, strict=True)]
+        )
 
     history = fit(
         model,
-        lambda m, drawn: cross_entropy(m(drawn[0]), drawn[1]),
+        lambda m, drawn: _losses(m(drawn[0]), drawn[1]),
         batch,
-        lambda parameters: torch.optim.SGD(parameters, rate),
+        lambda parameters: SGD(parameters, rate),
         steps,
         torch.Generator(),
         probes={"seen": seen},
         every=every,
     )
     names = ("loss", "relation_loss", "subject_loss", "distance_to_relation", "distance_to_subject", "accuracy")
-    columns = dict(zip(names, history.column("seen").unbind(1), strict=True))
-    entropy = -torch.special.xlogy(by_relation, by_relation).sum(1).mean()
-    return Flow(steps=history.step_numbers().double(), entropy=float(entropy), **columns)
+    columns = dict(zip(names, history.column("seen").permute(1, 2, 0), strict=True))
+    entropy = -torch.special.xlogy(by_relation, by_relation).sum(-1).mean(-1)
+    return Flow(steps=history.step_numbers().double(), entropy=entropy, **columns)
+
+
+def _own(facts: Facts) -> Tensor:
+    own = torch.zeros(len(facts.subject_names), len(facts.answer_names), dtype=torch.bool)
+    own[facts.subjects, facts.answers] = True
+    return own
+
+
+def _losses(logits: Tensor, answers: Tensor) -> Tensor:
+    each = cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
+    return each.view(answers.shape).mean(-1)

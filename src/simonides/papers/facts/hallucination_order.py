@@ -22,21 +22,18 @@ def measure(
     runs: Runs, *, subjects: int, relations: int, answers: int, relations_first: bool, scale: float, steps: int
 ) -> dict[str, Tensor]:
     """Which loss halves first, the ratio of the times, and the nearest the model comes to either stage."""
-    rows = []
-    for generator in runs.generators:
-        prompts = task(subjects, relations, answers, generator, noise=20, kind="balanced")
-        found = flow(prompts, scale, RATE, steps, EVERY, None)
-        relation, subject = found.half("relation_loss"), found.half("subject_loss")
-        stage = found.distance_to_relation if relations_first else found.distance_to_subject
-        rows.append(
-            {
-                "log_ratio": torch.tensor(subject / relation).log(),
-                "relation_led": torch.tensor(float(relation < subject)),
-                "expected_lead": torch.tensor(float(relations_first)),
-                "stage": stage.min(),
-            }
-        )
-    return {name: torch.stack([row[name].double() for row in rows]) for name in rows[0]}
+    tasks = [
+        task(subjects, relations, answers, generator, noise=20, kind="balanced") for generator in runs.generators
+    ]
+    found = flow(tasks, scale, RATE, steps, EVERY, None)
+    relation, subject = found.half("relation_loss"), found.half("subject_loss")
+    stage = found.distance_to_relation if relations_first else found.distance_to_subject
+    return {
+        "log_ratio": (subject / relation).log(),
+        "relation_led": (relation < subject).double(),
+        "expected_lead": torch.full((len(tasks),), float(relations_first)),
+        "stage": stage.amin(1),
+    }
 
 
 def log_ratio(subjects: int, relations: int, answers: int) -> float:

@@ -7,7 +7,15 @@ from torch import Tensor
 
 from simonides.dynamics import History
 from simonides.lab import Claim, Curves, Grid, Runs, Threshold, product
-from simonides.papers.induction._training import Setting, alongside, first_step, stacked, task, train
+from simonides.papers.induction._training import (
+    Setting,
+    alongside,
+    first_step,
+    memory_curves,
+    stacked,
+    task,
+    train,
+)
 
 
 def measure(runs: Runs, *, d: int, length: int, steps: int) -> dict[str, Tensor]:
@@ -22,7 +30,7 @@ def measure(runs: Runs, *, d: int, length: int, steps: int) -> dict[str, Tensor]
         ],
         "divergence_fell": [float(h.column("divergence")[0] - h.column("divergence").min()) for h in histories],
     }
-    columns = stacked(histories, ["accuracy", "global_loss", "divergence", "output"])
+    columns = stacked(histories, ["accuracy", "global_loss", "divergence", "output", "key_query", "previous"])
     return {**columns, **alongside(whole, columns["step"].shape[1])}
 
 
@@ -43,7 +51,7 @@ claim = Claim(
     statement=r"t(\pi_b) < t(\text{induction head})",
     source="Bietti et al. (2023), figure 3",
     references=["bietti2023birth"],
-    scales={"smoke": grid(64, 32, 240), "desk": grid(128, 64, 300), "paper": grid(256, 256, 1000)},
+    scales={"smoke": grid(64, 32, 240), "desk": grid(128, 64, 220), "paper": grid(256, 256, 1000)},
     measure=measure,
     rules=[
         Threshold(column="context_after_global", at_least=30.0),
@@ -62,5 +70,6 @@ claim = Claim(
             x_label="steps of SGD",
             y_label="accuracy; nats",
         ),
+        memory_curves("The induction head's memories meanwhile"),
     ],
 )

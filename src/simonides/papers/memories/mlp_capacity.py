@@ -54,7 +54,7 @@ claim = Claim(
     references=["nichani2025factual"],
     scales={
         "smoke": grid(SMALL, [2048, 8192], seeds=5),
-        "desk": grid(DESK, [2048, 8192, 32768], seeds=5),
+        "desk": grid(DESK, [1024, 4096, 16384], seeds=5),
         "paper": grid(PAPER, [2048, 8192, 32768, 131072], seeds=10),
     },
     measure=measure,
