@@ -177,3 +177,16 @@ def test_bad_input_is_said_and_exits_with_2(arguments, message, places, tmp_path
     assert "Traceback" not in text and "error inside simonides" not in text
     assert {path: path.stat().st_size for path in places.rglob("*") if path.is_file()} == before
     assert not list(tmp_path.rglob("*.html")) and not list(tmp_path.glob("simonides-store/*/*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"), [("d", "0", "d = 0 is too small"), ("facts", "99999999999", "GB of memory")]
+)
+def test_sizes_set_by_hand_that_measure_refuses_exit_with_2(name, value, message, tmp_path, capsys):
+    words = ["run", "memories/linear-capacity", "--scale", "smoke", "--workers", "1", f"--{name}", value]
+    with pytest.raises(SystemExit) as stopped:
+        main([*words, "--store", str(tmp_path / "store")])
+    out = capsys.readouterr()
+    assert stopped.value.code == 2
+    assert message in out.err and "Traceback" not in out.err
+    assert not list(tmp_path.rglob("rows.parquet"))

@@ -29,14 +29,19 @@ def check_memory(what: str, needed: float, instead: str) -> None:
         needed: bytes.
         instead: what to do, such as "give a smaller d".
     """
-    try:
-        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # not told on this system
-        return
-    if needed > there:
+    there = machine_memory()
+    if there is not None and needed > there:
         raise SimonidesError(
             f"{what} about {needed / 1e9:.1f} GB of the {there / 1e9:.1f} GB this machine has; {instead}."
         )
+
+
+def machine_memory() -> int | None:
+    """Bytes of memory that this machine has; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def check_not_negative(name: str, value: float) -> None:

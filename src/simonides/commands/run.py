@@ -51,8 +51,11 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
             print(f"{damage}; kept aside, measured again", file=sys.stderr)
 
     reasons: dict[tuple[str, str], list[str]] = {}
+    refused = 0
 
     def note(outcome: Outcome) -> None:
+        nonlocal refused
+        refused += outcome.refused
         counts[outcome.claim]["computed"] += outcome.computed
         for point, why in outcome.failed:
             counts[outcome.claim]["failed"].append(f"{point}: {why}")
@@ -66,7 +69,8 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
     for (name, why), points in reasons.items():
         more = f" and {len(points) - 1} more runs" if len(points) > 1 else ""
         print(f"failed: {name} ({points[0]}){more}: {why}", file=sys.stderr)
-    entries, code = [], 0
+    # what was set by hand and is refused is the user's to put right; a claim's own points are not
+    entries, code = [], 2 if overrides and refused else 0
     for plan in plans:
         count = counts[plan.file.id]
         try:

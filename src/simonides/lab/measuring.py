@@ -17,6 +17,7 @@ from simonides.errors import SimonidesError
 from simonides.lab.claim import Claim, Runs
 from simonides.lab.environment import environment
 from simonides.lab.loading import ClaimFile, line_in, package_fingerprint
+from simonides.lab.memory import within_memory
 from simonides.lab.plan import Plan
 from simonides.lab.point import Point
 from simonides.lab.store import Damage, Store, Stored
@@ -48,11 +49,15 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A point that could not be measured: why, in a line, and the record that is kept of it."""
+    """A point that could not be measured: why, in a line, and the record that is kept of it.
+
+    It was `refused` where its parameters are to blame and not what came of them.
+    """
 
     point: Point
     message: str
     record: str
+    refused: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,7 @@ class Outcome:
     claim: str
     computed: int = 0
     failed: tuple[tuple[str, str], ...] = ()
+    refused: int = 0
     glimpse: str = ""
 
 
@@ -131,13 +137,15 @@ def measure(task: Task) -> Measured:
             device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
         )
         start = time.perf_counter()
-        with _one_thread():
+        with _one_thread(), within_memory():
             columns = claim.measure(runs, **dict(task.points[0].parameters))
         seconds = time.perf_counter() - start
         tables = _tables(columns, task.points)
     except (Exception, SystemExit) as error:  # a stranger's measure may raise anything
         place = f" ({task.file.path.name}{line})" if (line := line_in(task.file.path, error)) else ""
-        return failure(task, f"{type(error).__name__}: {error}{place}", traceback.format_exc())
+        refused = isinstance(error, SimonidesError)
+        message = str(error) if refused else f"{type(error).__name__}: {error}"
+        return failure(task, f"{message}{place}", traceback.format_exc(), refused)
     about = {
         "rule": task.rule,
         "environment": environment(),
@@ -155,11 +163,14 @@ def measure(task: Task) -> Measured:
     )
 
 
-def failure(task: Task, message: str, record: str = "") -> Measured:
+def failure(task: Task, message: str, record: str = "", refused: bool = False) -> Measured:
     """All missing points of a stack failed for one reason."""
     return Measured(
         claim=task.file.id,
-        failed=tuple(Failure(point=point, message=message, record=record or message) for point in task.wanted),
+        failed=tuple(
+            Failure(point=point, message=message, record=record or message, refused=refused)
+            for point in task.wanted
+        ),
     )
 
 
@@ -179,6 +190,7 @@ def keep(measured: Measured, store: Store) -> Outcome:
         claim=measured.claim,
         computed=len(measured.finished),
         failed=tuple((str(failed.point), failed.message) for failed in measured.failed),
+        refused=sum(failed.refused for failed in measured.failed),
         glimpse=glimpse,
     )
 
