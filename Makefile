@@ -38,7 +38,7 @@ lint: .venv/.tested
 	$(BIN)/lint-imports
 
 test: lint docs
-	$(BIN)/pytest -n $$(nproc)
+	$(BIN)/pytest -n auto
 
 docs: .venv/.tested
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build/html

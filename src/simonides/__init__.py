@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simonides.errors import SimonidesError
-    from simonides.facts import FactMemory, read_facts
+    from simonides.facts import FactMemory
     from simonides.memories import LinearMemory, LowRankMemory
+    from simonides.tasks import read_facts
 
 __version__ = "0.1.0"
 __all__ = ["FactMemory", "LinearMemory", "LowRankMemory", "SimonidesError", "__version__", "read_facts"]
@@ -19,7 +20,7 @@ _HOMES = {
     "LinearMemory": "simonides.memories",
     "LowRankMemory": "simonides.memories",
     "SimonidesError": "simonides.errors",
-    "read_facts": "simonides.facts",
+    "read_facts": "simonides.tasks",
 }
 
 

@@ -21,6 +21,13 @@ def check_at_least(name: str, value: int, least: int) -> None:
         raise SimonidesError(f"{name} = {value} is too small; give an integer of at least {least}.")
 
 
+def check_seed(seed: int) -> None:
+    """Raise `SimonidesError` unless a generator can be seeded with it."""
+    check_at_least("seed", seed, 0)
+    if seed >= 2**63:
+        raise SimonidesError(f"seed = {seed} is too large; give one below 2^63.")
+
+
 def check_memory(what: str, needed: float, instead: str) -> None:
     """Raise `SimonidesError` where this machine has less memory than `needed` bytes, before any is taken.
 

@@ -10,11 +10,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least, check_memory
+from simonides.errors import check_at_least, check_memory, check_seed
 from simonides.memories import LinearMemory, embed, margins, top_answers
 from simonides.probes.recall import recalled
-from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
-from simonides.tasks.facts import related
+from simonides.tasks import FactTable, read_facts
 from simonides.theory.orthogonality import KINDS
 from simonides.theory.recall import recall_of_classes, width_for
 
@@ -60,6 +59,7 @@ class FactMemory:
         seed: int = 0,
         embedding: str = "sphere",
         rule: str = "outer_products",
+        device: torch.device | str | None = None,
     ) -> "FactMemory":
         """Store facts in a d x d matrix.
 
@@ -69,19 +69,18 @@ class FactMemory:
             seed: of the random embeddings.
             embedding: a kind of `simonides.memories.embeddings.KINDS`.
             rule: "outer_products" or "pseudo_inverse".
+            device: where the matrix lies; by default a GPU where there is one.
 
         Raises:
             SimonidesError: when d < 1, the table cannot be read, or the embeddings do not fit in d.
         """
         check_at_least("d", d, 1)
-        check_at_least("seed", seed, 0)
-        if seed >= 2**63:
-            raise SimonidesError(f"seed = {seed} is too large; give one below 2^63.")
+        check_seed(seed)
         table = facts if isinstance(facts, FactTable) else read_facts(facts)
         needed = 4 * d * (2 * (len(table) + len(table.answers)) + d)
         check_memory(f"d = {d} and {len(table)} facts need", needed, "give a smaller d")
         generator = torch.Generator().manual_seed(seed)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         inputs = embed(embedding, len(table), d, generator).to(device)
         outputs = embed(embedding, len(table.answers), d, generator).to(device)
         targets = torch.tensor(table.targets, device=device)
@@ -141,20 +140,3 @@ class FactMemory:
             margin=float(margins(query, self.outputs, target)),
             right=bool(self.recalled[row]),
         )
-
-
-def read_facts(source: Path | str, delimiter: str | None = None, header: bool | None = None) -> FactTable:
-    """A packaged table by its name, or a CSV file by its path, with `read_csv`'s options.
-
-    Several packaged tables joined by a plus are one with relations: "country-capital+country-currency".
-
-    Raises:
-        SimonidesError: when it is neither, or the file cannot be used.
-    """
-    if source in PACKAGED:
-        return packaged(str(source))
-    if isinstance(source, str) and "+" in source and not Path(source).exists():
-        return related(source.split("+"))
-    if isinstance(source, Path) or "/" in source or "." in source or Path(source).exists():
-        return read_csv(source, delimiter, header)
-    return packaged(source)

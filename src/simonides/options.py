@@ -168,6 +168,10 @@ class Recall:
     header: Annotated[
         FlagConversionOff[bool | None], arg(help="Whether the CSV's first row is a header; None guesses.")
     ] = None
+    repeats: Annotated[
+        Literal["refuse", "first"],
+        arg(help="What to do with a key that comes again: refuse the CSV, or keep the first."),
+    ] = "refuse"
     json: Json = False
 
 

@@ -5,16 +5,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least
+from simonides.errors import SimonidesError, check_at_least, check_seed
 from simonides.models import Transformer, counted_logits
 from simonides.models.factual_recall import recall_transformer
 from simonides.models.recall_training import train_recall
-from simonides.tasks import Facts, FactTable, Prompts, facts_of
+from simonides.tasks import Facts, FactTable, Prompts, facts_of, read_facts
 
 NOISE, EVERY = 32, 10
 # logits of all facts at once
@@ -90,29 +91,38 @@ class TrainedFacts:
 
     @classmethod
     def train(
-        cls, table: FactTable, d: int = 64, seed: int = 0, steps: int = 1000, progress: bool = False
+        cls, facts: FactTable | Path | str, d: int = 64, seed: int = 0, steps: int = 1000, progress: bool = False
     ) -> "TrainedFacts":
         """Train on prompts that hide subject and relation among noise, until 99 % are right or the steps are over.
 
         The model has 8 heads of dimension d/8 and d hidden units: 6 d^2 trained weights.
 
+        Arguments:
+            facts: a table, the name of a packaged one, or a CSV file's path.
+            d: width, a multiple of 8.
+            seed: of weights and prompts.
+            steps: at most so many.
+            progress: show a bar.
+
         Raises:
             SimonidesError: when d is no multiple of 8, or the table too large to train on at once.
         """
         check_at_least("steps", steps, 1)
+        check_seed(seed)
         if d < 8 or d % 8:
             raise SimonidesError(f"d = {d} does not part into 8 heads; give a multiple of 8.")
-        facts = facts_of(table)
-        if len(facts) * len(facts.answer_names) > _MOST:
+        table = facts if isinstance(facts, FactTable) else read_facts(facts)
+        numbered = facts_of(table)
+        if len(numbered) * len(numbered.answer_names) > _MOST:
             raise SimonidesError(
-                f"{len(facts):,} facts with {len(facts.answer_names):,} answers are too many to train on here; "
-                "give a smaller table."
+                f"{len(numbered):,} facts with {len(numbered.answer_names):,} answers are too many to train on "
+                "here; give a smaller table."
             )
         generator = torch.Generator().manual_seed(seed)
-        prompts = Prompts(facts=facts, noise=NOISE)
-        rows = torch.arange(len(facts))
+        prompts = Prompts(facts=numbered, noise=NOISE)
+        rows = torch.arange(len(numbered))
         typical = prompts.expected_counts(rows)
-        by_relation = facts.by_relation[facts.relations].float()
+        by_relation = numbered.by_relation[numbered.relations].float()
 
         def seen(model: Callable[[Tensor], Tensor]) -> Tensor:
             p = model(typical[None])[0].softmax(-1)
@@ -129,7 +139,7 @@ class TrainedFacts:
         said, probability, distance = trained.history.column("seen").unbind(1)
         return cls(
             table=table,
-            facts=facts,
+            facts=numbered,
             model=final,
             steps=tuple(trained.history.steps),
             said=said.long(),

@@ -166,6 +166,20 @@ def test_a_stack_of_trainings_learns_all_facts():
         train_recall(models, [tasks[0], some_task(5, 6, 4)], generators, steps=1)
 
 
+def test_what_a_run_learns_does_not_depend_on_its_stack():
+    def trained(seeds):
+        tasks = [some_task(6, 6, 4, noise=12, seed=seed) for seed in seeds]
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        models = [recall_transformer(t, 16, 8, 2, 16, g) for t, g in zip(tasks, generators, strict=True)]
+        return train_recall(models, tasks, generators, steps=400, batch=128, accuracy=0.8, every=16)
+
+    alone, together = trained([0]), trained([0, 1, 2])
+    assert len(together.history.steps) > len(alone.history.steps)  # another of the stack took longer
+    assert float(alone.best[0]) == pytest.approx(float(together.best[0]), abs=1e-6)
+    for own, other in zip(alone.models[0].parameters(), together.models[0].parameters(), strict=True):
+        torch.testing.assert_close(own, other, atol=1e-3, rtol=1e-3)
+
+
 def test_population_descent_is_the_mean_of_sampled_steps(generator):
     """One step on expected counts equals the mean over noise, as noise tokens are alike at the start."""
     task = some_task(4, 2, 4, noise=3, length=10, kind="balanced")

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -253,6 +254,39 @@ def test_damaged_gguf_files_are_refused(tmp_path):
     path.write_bytes(b"GGUF" + bytes(100))
     with pytest.raises(SimonidesError, match="no sound GGUF file"):
         load_pretrained(path)
+
+
+def write_gguf(path, more):
+    """A Llama of one layer, with tensors of further names."""
+    gguf = pytest.importorskip("gguf")
+    d, hidden, tokens = 8, 16, 10
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_vocab_size(tokens)
+    writer.add_embedding_length(d)
+    writer.add_block_count(1)
+    writer.add_head_count(2)
+    writer.add_feed_forward_length(hidden)
+    writer.add_layer_norm_rms_eps(1e-5)
+    shapes = {"token_embd.weight": (tokens, d), "output_norm.weight": (d,)}
+    shapes |= {f"blk.0.attn_{part}.weight": (d, d) for part in ("q", "k", "v", "output")}
+    shapes |= {"blk.0.ffn_gate.weight": (hidden, d), "blk.0.ffn_up.weight": (hidden, d)}
+    shapes |= {"blk.0.ffn_down.weight": (d, hidden), "blk.0.attn_norm.weight": (d,), "blk.0.ffn_norm.weight": (d,)}
+    generator = np.random.default_rng(0)
+    for name, shape in (shapes | more).items():
+        writer.add_tensor(name, generator.standard_normal(shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_a_gguf_file_with_weights_that_no_role_takes_is_refused(tmp_path):
+    write_gguf(tmp_path / "plain.gguf", {})
+    tokens = torch.arange(6)[None]
+    assert load_pretrained(tmp_path / "plain.gguf")(tokens).shape == (1, 6, 10)
+    write_gguf(tmp_path / "more.gguf", {"blk.0.ffn_up.bias": (16,)})
+    with pytest.raises(SimonidesError, match=r"not understood, such as model\.layers\.0\.mlp\.up_proj\.bias"):
+        load_pretrained(tmp_path / "more.gguf")
 
 
 @pytest.mark.parametrize(

@@ -174,3 +174,15 @@ def test_refusals():
         make(frozen=("W_X",))
     with pytest.raises(SimonidesError, match="made for 12"):
         make()(torch.zeros(1, 13, dtype=torch.long))
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 0.0), (torch.float32, 1e-3), (torch.bfloat16, 0.03)])
+def test_rotation_far_out_is_exact_to_the_format(dtype, error, generator):
+    vectors = torch.randn(4, 16, generator=generator, dtype=torch.float64).to(dtype)
+    places = torch.tensor([0, 300, 999, 4000])
+    angles = places[:, None] * 10_000.0 ** (-torch.arange(0, 16, 2, dtype=torch.float64) / 16)
+    first, second = vectors.double().chunk(2, -1)
+    expected = [first * angles.cos() - second * angles.sin(), first * angles.sin() + second * angles.cos()]
+    torch.testing.assert_close(
+        rotate(vectors, places).double(), torch.cat(expected, -1), atol=error + 1e-12, rtol=error
+    )

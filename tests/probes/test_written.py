@@ -81,3 +81,16 @@ def test_refusals():
         written_memory(model, "inner", batch, loss=lambda m, b: torch.ones(1, requires_grad=True).sum())
     with pytest.raises(SimonidesError, match="unknown"):
         written_memory(model, "inner", batch).table("coordinate", "token")
+
+
+def test_pairs_that_depend_on_each_other_are_counted_once():
+    model, tokens = Copy(20, 8).float(), torch.arange(20)
+    sides = {"inputs": {"token": model.embed.weight}, "outputs": {"unembedding": model.unembed.weight}}
+    memory = written_memory(model, "inner", (tokens, tokens.roll(3)), rate=2.0, **sides)
+    every = torch.cartesian_prod(tokens, tokens)  # spans all 64 directions many times over
+    assert memory.share_of_pairs("unembedding", "token", every).chance == 1.0
+    assert memory.share_of_pairs("unembedding", "token", every).value == pytest.approx(1.0, abs=1e-4)
+    few = torch.stack([tokens[:5], tokens[:5]], 1)
+    once, twice = (memory.share_of_pairs("unembedding", "token", rows) for rows in (few, torch.cat([few, few])))
+    assert twice.chance == once.chance == 5 / 64
+    assert twice.value == pytest.approx(once.value, rel=1e-4)

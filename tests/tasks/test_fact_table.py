@@ -112,3 +112,13 @@ def test_a_missing_data_package_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "periodictable", None)
     with pytest.raises(SimonidesError, match=r"pip install 'simonides\[facts\]'"):
         packaged("element-symbol")
+
+
+def test_the_first_of_repeated_keys_may_stay(write):
+    path = write("a,1\nb,2\na,3\nA,4\n")
+    table = read_csv(path, repeats="first")
+    assert (table.keys, table.attributes, table.left_out) == (("a", "b"), ("1", "2"), 2)
+    with pytest.raises(SimonidesError, match="came in row 1 already"):
+        read_csv(path)
+    with pytest.raises(SimonidesError, match="repeats"):
+        read_csv(path, repeats="last")

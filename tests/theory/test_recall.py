@@ -1,11 +1,15 @@
 """Finite-size recall curves against brute force that does not know them."""
 
+import math
+
 import pytest
+import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simonides.errors import SimonidesError
+from simonides.theory import interference
 from simonides.theory.recall import (
     linear_capacity,
     linear_recall,
@@ -136,3 +140,27 @@ def test_capacity_grows_as_d_squared_for_own_answers_and_as_d_for_shared_ones():
 def test_bad_sizes_are_refused(call):
     with pytest.raises(SimonidesError):
         call()
+
+
+@pytest.mark.parametrize("variance", [1e-6, 0.1, 1.0, 2.0])
+def test_gamma_nodes_have_the_laws_moments(variance):
+    nodes, weights = interference.gamma_nodes(3.0, variance)
+    law = scipy.stats.gamma(1 / variance, scale=3.0 * variance)
+    for power in range(10):  # five nodes are exact up to the ninth
+        assert weights @ nodes**power == pytest.approx(law.moment(power), rel=1e-9)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (1.0, 1.0), (0.5, 1.5), (3.0, 40.0)])
+def test_beta_nodes_have_the_laws_moments(a, b):
+    nodes, weights = interference.beta_nodes(a, b)
+    for power in range(14):
+        moment = math.prod((a + i) / (a + b + i) for i in range(power))
+        assert weights @ nodes**power == pytest.approx(moment, rel=1e-8, abs=1e-9)
+
+
+def test_many_different_sizes_of_classes_are_grouped_without_harm(monkeypatch):
+    sizes = [max(1, 300 // rank) for rank in range(1, 120)]
+    grouped = recall_of_classes(128, sizes)
+    monkeypatch.setattr(interference, "_SIZES", len(sizes))
+    assert len(set(sizes)) > 24
+    assert grouped == pytest.approx(recall_of_classes(128, sizes), abs=1e-3)

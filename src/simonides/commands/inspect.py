@@ -15,7 +15,7 @@ from simonides import options as given
 from simonides.commands.inspection_page import Inspection, write_inspection
 from simonides.commands.places import out_folder, step_folders
 from simonides.commands.progress import Start, Tick, ticking
-from simonides.errors import SimonidesError, check_at_least, check_memory
+from simonides.errors import SimonidesError, check_at_least, check_memory, check_seed
 from simonides.lab.rules import resampled_means
 from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretrained
 from simonides.probes.heads import attention_looks, head_weights, repeated_tokens, wilson
@@ -32,6 +32,7 @@ def inspect(options: given.Inspect) -> int:
     check_at_least("tokens", options.tokens, 1)
     check_at_least("sequences", options.sequences, 2)
     check_at_least("length", options.length, 2)
+    check_seed(options.seed)
     steps = step_folders(options.checkpoint)
     last = steps[-1][1] if steps else options.checkpoint
     out = out_folder(options.out, "inspection", options.checkpoint)
@@ -42,7 +43,7 @@ def inspect(options: given.Inspect) -> int:
         check_looks(model, options)
         tick = ticks("reading", 3 * model.architecture.layers)
         found = read_model(model, text, options, tick)
-    index = write_inspection(options.checkpoint.name, model, found, history, out)
+    index = write_inspection(options.checkpoint.name, model, found, history, _read_twice(options), out)
     best = found.heads.sort("induction", descending=True).head(_BEST)
     if options.json:
         shown = {
@@ -64,9 +65,13 @@ def inspect(options: given.Inspect) -> int:
             f"positive eigenvalues {row['positive']:+.2f}"
         )
     if found.repeated is not None:
-        print(f"random tokens read a second time: {found.repeated:.0%} predicted")
+        print(f"{_read_twice(options)} read a second time: {found.repeated:.0%} predicted")
     print(f"page: {index.resolve()}")
     return 0
+
+
+def _read_twice(options: given.Inspect) -> str:
+    return "random tokens" if options.text is None else "passages"
 
 
 def check_looks(model: PretrainedModel, options: given.Inspect) -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from simonides.errors import SimonidesError
 from simonides.lab.figures import painted
 from simonides.lab.figures.style import COLOURS
 from simonides.lab.pages import page, placed
@@ -41,9 +43,9 @@ class Inspection:
 
 
 def write_inspection(
-    name: str, model: PretrainedModel, found: Inspection, history: pl.DataFrame | None, out: Path
+    name: str, model: PretrainedModel, found: Inspection, history: pl.DataFrame | None, read: str, out: Path
 ) -> Path:
-    """Write the page, its figures and tables; returns the page's path."""
+    """Write the page, its figures and tables, of heads that were shown `read` twice; returns the page's path."""
     a = model.architecture
     figures: list[dict[str, Any]] = []
 
@@ -63,7 +65,10 @@ def write_inspection(
     show(lambda picture: _draw_spectra(picture, found.spectra), "spectra", (8.6, 3.4), caption)
     found.heads.write_csv(out / "heads.csv")
     found.units.write_csv(out / "units.csv")
-    save_file(found.spectra, out / "spectra.safetensors")
+    try:
+        save_file(found.spectra, out / "spectra.safetensors")
+    except SafetensorError as error:  # which is no OSError
+        raise SimonidesError(f"{out / 'spectra.safetensors'} cannot be written: {error}.") from None
     tables = [
         _best_heads(found.heads, "induction", "Looks for what followed the same token before"),
         _best_heads(found.heads, "previous", "Looks at the token before"),
@@ -87,6 +92,8 @@ def write_inspection(
         title=f"Inside {name}",
         about=f"{kind.capitalize()} of {weights:,} weights: {a.layers} layers of {a.heads} heads, width {a.d}, "
         f"{a.hidden:,} hidden units a layer, {a.vocabulary:,} tokens.",
+        footer=f"Heads are scored on {read} read twice; what heads and hidden units write is read in their "
+        "weights, through the norms' scales, as if no other layer added to the stream.",
         summary=repeated,
         figures=figures,
         tables=tables,

@@ -9,7 +9,7 @@ from dataclasses import asdict
 import torch
 
 from simonides import options as given
-from simonides.errors import SimonidesError, check_at_least, check_memory
+from simonides.errors import SimonidesError, check_at_least, check_memory, check_seed
 from simonides.models.language_model import drawn_model, neox_config, parted, save_step, train_language_model
 from simonides.models.pretrained.layouts import architecture_of
 from simonides.models.pretrained.reading import json_object
@@ -24,6 +24,7 @@ def pretrain(options: given.Pretrain) -> int:
     """Train, and write a checkpoint every so many steps."""
     for name in ("steps", "every", "batch"):
         check_at_least(name, getattr(options, name), 1)
+    check_seed(options.seed)
     if not 0 < options.rate < math.inf:
         raise SimonidesError(f"rate = {options.rate} makes no sense; give a number above 0, such as 0.004.")
     content = manual() if options.text is None else text_content(options.text)

@@ -8,14 +8,16 @@ from typing import Any
 
 from simonides import options as given
 from simonides.errors import SimonidesError, check_memory
-from simonides.facts import Answer, FactMemory, read_facts
-from simonides.tasks import FactTable
+from simonides.facts import Answer, FactMemory
+from simonides.tasks import FactTable, read_facts
 from simonides.trained_facts import TrainedFacts
 
 
 def recall(options: given.Recall) -> int:
     """Store a table and ask it."""
-    table = read_facts(options.table, delimiter=options.delimiter, header=options.header)
+    table = read_facts(options.table, options.delimiter, options.header, options.repeats)
+    if table.left_out:
+        print(f"{table.name}: {table.left_out} rows left out, whose key had come before", file=sys.stderr)
     if table.first_row:
         print(
             f"{table.name}: the first row was taken as {table.first_row} (--header True or False)", file=sys.stderr

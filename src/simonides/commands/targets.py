@@ -36,7 +36,11 @@ def find(target: str) -> list[ClaimFile]:
     """
     if "," in target and not Path(target).exists():
         found = [file for part in target.split(",") for file in find(part.strip())]
-        return list({file.id: file for file in found}.values())
+        by_id = {file.id: file for file in found}
+        for file in found:
+            if (other := by_id[file.id]).path != file.path:
+                raise SimonidesError(f"{file.path} and {other.path} would both be {file.id}; rename one of them.")
+        return list(by_id.values())
     path = Path(target)
     if path.suffix == ".py" or path.is_file():
         if not path.is_file():

@@ -14,7 +14,7 @@ from simonides.commands.judging import Bench, Judged, Key, as_json, line
 from simonides.commands.places import out_folder, step_folders
 from simonides.commands.progress import Start, ticking
 from simonides.commands.truncate_search import search_edits, shares_of
-from simonides.errors import SimonidesError, check_at_least, check_memory, check_share
+from simonides.errors import SimonidesError, check_at_least, check_memory, check_seed, check_share
 from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretrained, rewrite_checkpoint
 from simonides.models.pretrained.factors import save_factors
 from simonides.models.pretrained.reference import reference_difference
@@ -100,6 +100,8 @@ def _check(options: given.Truncate) -> None:
         if options.questions is None:
             raise SimonidesError("--search needs --questions: a table such as country-capital, or a file.")
         shares_of(options.shares)
+        if options.svd == "random":
+            raise SimonidesError("--search decomposes exactly; leave --svd random out.")
     elif len(ways) != 1:
         raise SimonidesError(f"give one of --rank, --share and --energy, got {', '.join(ways) or 'none'}.")
     elif options.compose:
@@ -113,6 +115,7 @@ def _check(options: given.Truncate) -> None:
     check_at_least("text-tokens", options.text_tokens, 2)
     check_at_least("most", options.most, 1)
     check_at_least("controls", options.controls, 0)
+    check_seed(options.seed)
 
 
 def _compare(checkpoint: Path, model: PretrainedModel, tokens: Tensor) -> None:

@@ -60,6 +60,7 @@ def write_search(
         title=f"Truncating {options.checkpoint.name}",
         about=f"{len(found)} edits, each alone; chosen on {len(chosen_by)} questions of {options.questions}, "
         f"reported on the other {len(reported_on)}. Intervals: 95 %, bootstrap over questions.",
+        footer="An answer is right where its first token is the likeliest of all; shares are of the rank kept.",
         summary=[],
         figures=[placed(drawn, out, "edits", caption)],
         tables=[

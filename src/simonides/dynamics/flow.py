@@ -39,12 +39,12 @@ def gradient_flow(
     shape = start.shape
 
     def downhill(_: float, w: np.ndarray) -> np.ndarray:
-        return -gradient(torch.from_numpy(w).reshape(shape)).detach().numpy().ravel()
+        return -gradient(torch.from_numpy(w).reshape(shape)).detach().cpu().numpy().ravel()
 
     found = solve_ivp(
         downhill,
         (0.0, float(moments[-1])) if moments[-1] > 0 else (0.0, 1e-300),
-        start.detach().double().numpy().ravel(),
+        start.detach().double().cpu().numpy().ravel(),
         method=method,
         t_eval=moments,
         rtol=tolerance,

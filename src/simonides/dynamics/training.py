@@ -181,10 +181,11 @@ def _bar(wanted: bool, steps: int) -> Iterator[Callable[[int, Record], None]]:
     if not wanted:
         yield lambda step, row: None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=steps)
 
         def show(step: int, row: Record) -> None:

@@ -174,11 +174,11 @@ class Store:
         about["checksum"] = _checksum(content, about)
         with _writing(self.root):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+            building = folder.parent / f".building-{uuid.uuid4().hex}"
+            building.mkdir()
             try:
                 (building / ROWS).write_bytes(content)
                 (building / ABOUT).write_text(json.dumps(about) + "\n", encoding="utf-8")
-                building.chmod(0o755)  # mkdtemp makes a folder that only its owner can read
                 building.rename(folder)
             except OSError:
                 shutil.rmtree(building, ignore_errors=True)

@@ -124,6 +124,8 @@ class Particles:
         """
         check_at_least("steps", steps, 1)
         wanted = list(record) if record is not None else list(range(steps + 1))
+        if not wanted or wanted != sorted(set(wanted)) or not 0 <= wanted[0] <= wanted[-1] <= steps:
+            raise SimonidesError(f"record = {wanted} does not rise within 0 .. {steps}; give such steps.")
         rows: list[tuple[Tensor, Tensor, Tensor]] = []
         scores = self.start.clone()
         for step in range(steps + 1):

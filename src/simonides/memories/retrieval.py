@@ -159,7 +159,8 @@ def _fast_format(queries: Tensor, candidates: Tensor) -> torch.dtype:
     large = queries.shape[-2] * candidates.shape[-2] >= 2**20 and queries.shape[-1] >= 128
     # elsewhere than on a CPU bfloat16 sums may be rounded on the way, which the bound does not cover
     if queries.dtype == torch.float32 and queries.device.type == "cpu" and large:
-        return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
+        fast = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)  # no public name tells
+        return torch.bfloat16 if fast() else torch.float32
     return queries.dtype
 
 

@@ -113,9 +113,11 @@ def rotate(
     """
     size = vectors.shape[-1] if rotated is None else rotated
     part, rest = vectors[..., :size], vectors[..., size:]
-    rates = base ** (-torch.arange(0, size, 2, device=vectors.device) / size)
-    angles = places.unsqueeze(-1) * rates.to(vectors.dtype)
-    sine, cosine = angles.sin(), angles.cos()
+    # angles grow with the place: short formats would lose them
+    exact = torch.promote_types(vectors.dtype, torch.float32)
+    rates = base ** (-torch.arange(0, size, 2, device=vectors.device, dtype=exact) / size)
+    angles = places.unsqueeze(-1) * rates
+    sine, cosine = angles.sin().to(vectors.dtype), angles.cos().to(vectors.dtype)
     first, second = (part[..., 0::2], part[..., 1::2]) if pairs else part.chunk(2, -1)
     turned = first * cosine - second * sine, first * sine + second * cosine
     joined = torch.stack(turned, -1).flatten(-2) if pairs else torch.cat(turned, -1)

@@ -23,8 +23,8 @@ class RecallTraining:
     """R trained runs.
 
     Arguments:
-        models: as they are at the end.
-        best: the highest accuracy of each at any record.
+        models: as they are at the end, or at the record at which they reached the accuracy.
+        best: the highest accuracy of each at any record until then.
         history: "loss" and "accuracy" along the steps, one for each run.
     """
 
@@ -58,7 +58,7 @@ def train_recall(
         steps: at most so many.
         rate: of Adam.
         batch: prompts a step, rounded up to a multiple of the number of facts where these are asked for evenly.
-        accuracy: the run of all ends when each has reached it; 1 never ends early unless nothing is wrong.
+        accuracy: a run ends when it has reached it, whatever the others of its stack do.
         every: steps between records.
         seen: further probes: each is given the function from counts to logits, with the runs in front.
         progress: show a bar.
@@ -81,10 +81,15 @@ def train_recall(
     size = len(prompts[0].facts)
     tested = _draw(prompts, generators, _TESTED, even=True)
     best = torch.zeros(len(models))
+    ended: dict[int, Transformer] = {}
 
     def right(model: Callable[[Tensor], Tensor]) -> Tensor:
         found = (model(tested[0]).argmax(-1) == tested[1]).float().mean(-1)
-        torch.maximum(best, found, out=best)
+        for run, share in enumerate(found.tolist()):
+            if run not in ended:
+                best[run] = max(best[run], share)
+                if share >= accuracy:
+                    ended[run] = _model_of(stacked, run)
         return found
 
     def loss(model: Callable[[Tensor], Tensor], batch: tuple[Tensor, Tensor]) -> Tensor:
@@ -103,15 +108,17 @@ def train_recall(
         torch.Generator(),
         probes={"accuracy": right, **(seen or {})},
         every=every,
-        stop=lambda row: bool((best >= accuracy).all()),
+        stop=lambda row: len(ended) == len(models),
         progress=progress,
     )
-    trained = []
-    for run in range(len(models)):
-        found = stacked.run(run)
-        assert isinstance(found, CountedTransformer)
-        trained.append(found.model)
+    trained = (ended.get(run) or _model_of(stacked, run) for run in range(len(models)))
     return RecallTraining(models=tuple(trained), best=best, history=history)
+
+
+def _model_of(stacked: StackedModel, run: int) -> Transformer:
+    found = stacked.run(run)
+    assert isinstance(found, CountedTransformer)
+    return found.model
 
 
 def _draw(

@@ -67,10 +67,11 @@ class WrittenMemory:
         left = self._unit("outputs", output_set)[pairs[:, 0]]
         right = self._unit("inputs", input_set)[pairs[:, 1]]
         overlaps = torch.einsum("pa,ab,pb->p", left, self.update, right)
-        gram = (left @ left.mT) * (right @ right.mT)
+        # in float64, or rounding would be counted as directions of its own
+        gram = (left.double() @ left.double().mT) * (right.double() @ right.double().mT)
         values, vectors = torch.linalg.eigh(gram)
-        there = values > 1e-10 * values[-1]
-        along = (vectors[:, there].mT @ overlaps).square() / values[there]
+        there = values > len(pairs) * torch.finfo(left.dtype).eps * values[-1]
+        along = (vectors[:, there].mT @ overlaps.double()).square() / values[there]
         return Share(value=float(along.sum() / self._total), chance=int(there.sum()) / self.update.numel())
 
     def shares(self) -> dict[tuple[str, str], Share]:

@@ -10,7 +10,7 @@ from simonides.tasks.associations import (
 )
 from simonides.tasks.bigrams import Bigrams, read_bigrams, shakespeare, synthetic
 from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
-from simonides.tasks.facts import Facts, Prompts, facts_of, packaged_facts, synthetic_facts
+from simonides.tasks.facts import Facts, Prompts, facts_of, packaged_facts, read_facts, synthetic_facts
 from simonides.tasks.triggers import Sequences, TriggeredBigrams
 from simonides.tasks.word_counts import language_words, text_words
 
@@ -33,6 +33,7 @@ __all__ = [
     "random_function",
     "read_bigrams",
     "read_csv",
+    "read_facts",
     "shakespeare",
     "synthetic",
     "synthetic_facts",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from simonides.errors import SimonidesError, suggest
+from simonides.errors import SimonidesError, check_name, suggest
 
 # a first row made of these words is a header; it may put the columns in any order
 _HEADERS = {
@@ -33,6 +33,7 @@ class FactTable:
     name: str = "facts"
     first_row: str = ""  # "a header" or "a fact" where that was guessed
     pairs: tuple[tuple[str, str], ...] = ()  # (subject, relation) of each key, where the table has relations
+    left_out: int = 0  # rows whose key had come before
 
     def __post_init__(self) -> None:
         if not self.keys:
@@ -87,7 +88,9 @@ class FactTable:
         return {_normal(key): row for row, key in enumerate(self.keys)}
 
 
-def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None = None) -> FactTable:
+def read_csv(
+    path: Path | str, delimiter: str | None = None, header: bool | None = None, repeats: str = "refuse"
+) -> FactTable:
     """A table of two columns (subject, attribute) or three (subject, relation, attribute).
 
     Arguments:
@@ -95,11 +98,13 @@ def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None
         delimiter: by default a tab for `.tsv`, a comma otherwise.
         header: whether the first row names the columns; by default it does when all its words are such
             names ("subject", "relation", "attribute", "key", "answer", ...), which may come in any order.
+        repeats: what to do with a key that came before: "refuse" the table, or keep the "first" answer.
 
     Raises:
         SimonidesError: when the file cannot be read, or a row has too few or too many cells, an empty one, or
             a key that came before; the message names row and column.
     """
+    check_name("repeats", repeats, ("refuse", "first"))
     path = Path(path)
     text = _read(path)
     delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
@@ -143,10 +148,12 @@ def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None
                 raise SimonidesError(f"{path}, row {number}, column {place} ({name}) is empty; fill it in.")
         key = ", ".join(fact[name] for name in ("subject", "relation") if name in fact)
         if (first := keys.setdefault(_normal(key), number)) != number:
+            if repeats == "first":
+                continue
             place = names.index("subject") + 1
             raise SimonidesError(
                 f"{path}, row {number}, column {place} (subject): {key!r} came in row {first} already; "
-                "a memory keeps one answer for a key, so remove one of the two."
+                "a memory keeps one answer for a key, so remove one of the two, or give --repeats first."
             )
         spelled.append(key)
         attributes.append(fact["attribute"])
@@ -159,6 +166,7 @@ def read_csv(path: Path | str, delimiter: str | None = None, header: bool | None
         name=path.name,
         first_row=guessed,
         pairs=tuple(pairs),
+        left_out=len(rows) - len(spelled),
     )
 
 

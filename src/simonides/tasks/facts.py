@@ -8,13 +8,14 @@ subjects, `R` relations, `A` answers, D the size of A_r, `B` prompts, `T` positi
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from simonides.errors import SimonidesError, check_at_least, check_name
-from simonides.tasks.fact_table import FactTable, packaged
+from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
 
 KINDS = ("random", "balanced", "structured", "injective")
 ENDS = ("eos", "relation")
@@ -270,3 +271,22 @@ class Prompts:
         if self.end == "eos":
             found[:, -1] = 1.0
         return found
+
+
+def read_facts(
+    source: Path | str, delimiter: str | None = None, header: bool | None = None, repeats: str = "refuse"
+) -> FactTable:
+    """A packaged table by its name, or a CSV file by its path, with `read_csv`'s options.
+
+    Several packaged tables joined by a plus are one with relations: "country-capital+country-currency".
+
+    Raises:
+        SimonidesError: when it is neither, or the file cannot be used.
+    """
+    if source in PACKAGED:
+        return packaged(str(source))
+    if isinstance(source, str) and "+" in source and not Path(source).exists():
+        return related(source.split("+"))
+    if isinstance(source, Path) or "/" in source or "." in source or Path(source).exists():
+        return read_csv(source, delimiter, header, repeats)
+    return packaged(source)

@@ -59,6 +59,8 @@ def read_questions(source: str | Path, templates: Path | None = None) -> WordQue
     """
     name = str(source)
     if name in PACKAGED:
+        if templates is not None:
+            raise SimonidesError(f"{name} has a template of its own; leave --templates out, or give a file of facts.")
         table = packaged(name)
         prompts = tuple(TEMPLATES[name].replace("[X]", subject) for subject in table.keys)
         return WordQuestions(prompts=prompts, answers=table.attributes, name=table.name)

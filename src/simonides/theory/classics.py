@@ -49,6 +49,10 @@ def willshaw_false_share(d_in: int, d_out: int, ones_in: int, ones_out: int, fac
     The mean of (share of rows that hit the unit)^a over how many patterns N have a one there: given n such
     patterns a synapse is on with probability 1 - (1 - a/d_in)^n, and n is binomial.
     """
+    check_at_least("facts", facts, 1)
+    for name, ones, size in (("ones_in", ones_in, d_in), ("ones_out", ones_out, d_out)):
+        if not 0 < ones < size:
+            raise SimonidesError(f"{name} = {ones} of {size}; give at least one, and fewer than there are units.")
     share, total = ones_out / d_out, 0.0
     spread = 12 * math.sqrt(facts * share) + 12
     log_share, log_rest = math.log(share), math.log1p(-share)

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from scipy.special import log_ndtr
 
-from simonides.errors import check_at_least
+from simonides.errors import check_at_least, check_share
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 
@@ -55,6 +55,7 @@ def width_for_heads(relations: int, answers: int, recall: float = 0.99) -> int:
     >>> heads_recall(width_for_heads(8, 8), 8, 8) >= 0.99
     True
     """
+    check_share("recall", recall)
     low, high = 1, 2
     while heads_recall(high, relations, answers) < recall:
         low, high = high, 2 * high
@@ -97,8 +98,3 @@ def rate_ratio(subjects: int, relations: int, answers: int) -> float:
     """
     slower = subject_rate(subjects, relations, answers)
     return relation_rate(relations, answers) / slower if slower else math.inf
-
-
-def plateau(relations: int, answers: int, relations_first: bool) -> float:
-    """The loss between both transitions, in nats: log D where the relation is known first, log R the subject."""
-    return math.log(answers if relations_first else relations)

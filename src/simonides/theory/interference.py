@@ -24,6 +24,7 @@ fallen below 0.6. Nearly all errors are on the low side and shrink as d grows. T
 force.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ Nodes = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
 
 # weight of nodes that are left out of an integral of a probability
 _NEGLIGIBLE = 1e-8
+
+# more different sizes than this are grouped: each up to _ALONE by itself, above it those within a factor _LIKE
+_SIZES, _ALONE, _LIKE = 24, 4, 1.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,23 +70,36 @@ class Output:
 
 
 def expected_recall(class_sizes: Sequence[int], dimension: int, inputs: Input, output: Output) -> float:
-    """E_x prod_k (1 - p_k), the mean over facts: classes of equal size are computed once."""
-    sizes = Counter(class_sizes)
+    """E_x prod_k (1 - p_k), the mean over facts: classes of equal size, or of like ones, are computed once."""
     facts, answers = sum(class_sizes), len(class_sizes)
     if answers == 1:
         return 1.0
-    squares = sum(size**2 * count for size, count in sizes.items())
+    squares = sum(size**2 for size in class_sizes)
+    sizes = _like_sizes(class_sizes)
     total = 0.0
     for own, owners in sizes.items():
         others = facts - own
         unevenness = (squares - own**2) / others**2 * (answers - 1) / max(answers - 2, 1)
-        rivals = {float(size): count - (size == own) for size, count in sizes.items()}
+        rivals = {size: count - (size == own) for size, count in sizes.items()}
         total += owners * own * recall_among(own, rivals, dimension, inputs, output, unevenness)
     return float(min(1.0, total / facts))
 
 
+def _like_sizes(class_sizes: Sequence[int]) -> dict[float, int]:
+    """How many classes there are of each size; where sizes are many, like ones count as classes of their mean."""
+    sizes = Counter(class_sizes)
+    if len(sizes) <= _SIZES:
+        return {float(size): count for size, count in sizes.items()}
+    groups: dict[int, list[int]] = {}
+    for size in class_sizes:
+        groups.setdefault(size if size <= _ALONE else _ALONE + round(math.log(size / _ALONE, _LIKE)), []).append(
+            size
+        )
+    return {sum(group) / len(group): len(group) for group in groups.values()}
+
+
 def recall_among(
-    own: int,
+    own: float,
     rivals: Mapping[float, int],
     dimension: int,
     inputs: Input,
@@ -109,7 +126,7 @@ def recall_among(
 
 
 def _given(
-    own: int,
+    own: float,
     rivals: Mapping[float, int],
     signal: float,
     variance: float,

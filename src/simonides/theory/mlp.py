@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least
+from simonides.errors import SimonidesError, check_at_least, check_share
 from simonides.hermite import coefficient, hermite, normal_mean
 from simonides.theory.interference import (
     Input,
@@ -168,6 +168,7 @@ def mlp_capacity(d: int, width: int, degree: int = 1, accuracy: float = 0.99) ->
     >>> mlp_capacity(32, 64) < mlp_capacity(32, 256)
     True
     """
+    check_share("accuracy", accuracy)
     high = 2
     while mlp_recall(d, high, width, degree) >= accuracy:
         high *= 2

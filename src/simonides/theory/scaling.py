@@ -174,6 +174,7 @@ def stored_by_steps(visits: int, rate: float, answers: int) -> float:
     >>> round(stored_by_steps(1, 1.0, 10), 2), stored_by_steps(0, 1.0, 10)
     (0.9, 0.0)
     """
+    check_at_least("answers", answers, 2)
     q = 0.0
     for _ in range(visits):
         q += rate / (1 + math.exp(min(q, 700.0)) / (answers - 1))

@@ -21,9 +21,8 @@ def painted(
         size: in inches.
     """
     import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     style: Any = {
         "svg.fonttype": "none",
@@ -38,8 +37,9 @@ def painted(
         "figure.constrained_layout.use": True,
         **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
     }
-    with plt.rc_context(style):
-        picture = plt.figure(figsize=size)
+    with matplotlib.rc_context(style):
+        picture = Figure(figsize=size)  # not by pyplot, whose backend belongs to the caller
+        FigureCanvasAgg(picture)
         draw(picture)
         # places are worked out once, not for each format
         picture.draw_without_rendering()
@@ -53,7 +53,6 @@ def painted(
             transparent = kind == "svg"
             picture.savefig(buffer, format=kind, dpi=160, metadata=metadata, transparent=transparent)
             out[kind] = buffer.getvalue()
-        plt.close(picture)
     svg = out["svg"].decode()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     out["svg"] = svg.replace("<svg ", f'<svg role="img" aria-label="{_plain(title)}" ', 1).encode()

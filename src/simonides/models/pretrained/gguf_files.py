@@ -62,7 +62,7 @@ def opened(path: Path) -> Iterator[tuple[dict[str, Any], set[str], Read]]:
         turned = weight.unflatten(0, (heads[part], -1, 2))
         return turned.transpose(1, 2).reshape(weight.shape)
 
-    yield config, set(found), read
+    yield config, {_folder_name(name) for name in found}, read
 
 
 def fields_of(path: Path, prefix: str) -> dict[str, Any]:
@@ -102,6 +102,15 @@ def _own_name(name: str) -> str:
     _, _, number, rest = name.split(".", 3) if name.startswith("model.layers.") else ("", "", "", name)
     part, _, kind = rest.rpartition(".")
     return f"blk.{number}.{_LAYER.get(part, part)}.{kind}"
+
+
+def _folder_name(own: str) -> str:
+    whole = {theirs: name for name, theirs in _WHOLE.items()}
+    parts = {theirs: name for name, theirs in _LAYER.items()}
+    if own in whole or not own.startswith("blk."):
+        return whole.get(own, own)
+    _, number, part, kind = own.split(".", 3) if own.count(".") == 3 else ("", "", own, "")
+    return f"model.layers.{number}.{parts.get(part, part)}.{kind}"
 
 
 def _config(path: Path, fields: dict[str, Any], untied: bool) -> dict[str, Any]:

@@ -38,7 +38,7 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) -> PretrainedModel:
     """The decoder in a checkpoint folder (config.json, safetensors) or in a GGUF file.
 
-    GPT-NeoX and Pythia, GPT-2, GPT-J, Llama and SmolLM; of GGUF files those of Llama's kind.
+    GPT-NeoX and Pythia, GPT-2, GPT-J, Llama and SmolLM, and BERT, an encoder; of GGUF files those of Llama's kind.
 
     Arguments:
         checkpoint: folder or file.
@@ -63,8 +63,7 @@ def load_pretrained(checkpoint: Path | str, dtype: torch.dtype = torch.float32) 
             return None if found is None else found.to(dtype)
 
         whole, layers = weights_of(config, architecture, typed)
-        if path.is_dir():
-            check_understood(path, config, architecture, names)
+        check_understood(path, config, architecture, names)
         if not architecture.encoder and "W_U" not in whole and not tied(config):
             raise SimonidesError(
                 f"{path} has no unembedding, and its config.json does not tie it to the embedding."
@@ -83,13 +82,13 @@ def tied(config: Mapping[str, Any]) -> bool:
     return bool(config.get("tie_word_embeddings", config["model_type"] in ("gpt2", "bert")))
 
 
-def check_understood(folder: Path, config: Mapping[str, Any], a: Architecture, names: set[str]) -> None:
-    """Raise `SimonidesError` where a folder holds weights that no role takes: nothing is left out unseen."""
+def check_understood(checkpoint: Path, config: Mapping[str, Any], a: Architecture, names: set[str]) -> None:
+    """Raise `SimonidesError` where a checkpoint holds weights that no role takes: nothing is left out unseen."""
     unread = names - layout_of(config).names(a.layers)
     strange = sorted(n for n in unread if not any(fnmatchcase(n, pattern) for pattern in _NO_WEIGHTS))
     if config.get("quantization_config") or strange:
         what = f"tensors that are not understood, such as {strange[0]}" if strange else "quantised weights"
-        raise SimonidesError(f"{folder} holds {what}: it may be of another kind, or quantised in its own way.")
+        raise SimonidesError(f"{checkpoint} holds {what}: it may be of another kind, or quantised in its own way.")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -94,8 +95,9 @@ def being_made(folder: Path) -> Iterator[Path]:
         if folder.exists():
             folder.rmdir()
         place.rename(folder)
-    except OSError as error:
-        raise SimonidesError(f"{folder} cannot be written: {error.strerror or error}.") from None
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SimonidesError(f"{folder} cannot be written: {why}.") from None
     finally:
         shutil.rmtree(place, ignore_errors=True)
 

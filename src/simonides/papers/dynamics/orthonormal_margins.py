@@ -11,7 +11,7 @@ from simonides.memories import embeddings
 from simonides.memories.particles import Particles
 from simonides.theory.margins import orthonormal_margin
 
-TOKENS, STEPS_PER_TIME = 5, 20
+TOKENS, STEPS = 5, 20
 
 
 def measure(runs: Runs, *, time: float, token: int) -> dict[str, Tensor]:
@@ -20,7 +20,7 @@ def measure(runs: Runs, *, time: float, token: int) -> dict[str, Tensor]:
     p = frequencies().to(runs.device)
     particles = Particles.of(e.double(), u.double(), torch.arange(TOKENS, device=runs.device), p)
     # steps grow with time: where margins have grown, curvature has fallen
-    steps = STEPS_PER_TIME * 20
+    steps = STEPS * 20
     edges = torch.expm1(torch.linspace(0, torch.tensor(time).log1p(), steps + 1, dtype=torch.float64))
     rates = edges.diff()
     found = particles.descend(steps, lambda step: float(rates[step]), record=[steps])

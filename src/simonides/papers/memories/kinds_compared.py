@@ -10,6 +10,7 @@ from torch import Tensor
 
 from simonides.dynamics import train
 from simonides.lab import Claim, Grid, Ordered, Overlay, Runs, product
+from simonides.lab.grid import Value
 from simonides.memories import (
     HopfieldMemory,
     LinearMemory,
@@ -92,7 +93,7 @@ def grid(budgets: list[str], sizes: list[int], seeds: int) -> Grid:
     return product(kind=KINDS, budget=budgets, facts=sizes).with_seeds(seeds)
 
 
-AT_64 = {"budget": "parameters", "facts": 64}
+AT_64: dict[str, Value] = {"budget": "parameters", "facts": 64}
 NAMES = ["parameters", "multiply-adds"]
 claim = Claim(
     question="With 4,096 numbers to keep, or as many multiply-adds a recall, which memory recalls most facts?",
@@ -111,14 +112,14 @@ claim = Claim(
             by="kind",
             order=(KINDS[3], KINDS[0]),
             least=0.1,
-            where={"budget": "parameters", "facts": 64},
+            where=AT_64,
         ),
         Ordered(
             column="recall",
             by="kind",
             order=(KINDS[3], KINDS[4]),
             least=0.1,
-            where={"budget": "parameters", "facts": 64},
+            where=AT_64,
         ),
     ],
     figures=[
