@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmarks.timing import HotPath
 from simonides.dynamics import train
 from simonides.memories import embeddings
-from simonides.memories.training import Facts, LinearTraining, MLPTraining
+from simonides.memories.training import LinearTraining, MLPTraining, StackedFacts
 from simonides.probes import trained_capacity
 
 SEEDS = 5
@@ -87,7 +87,7 @@ def _floor() -> HotPath:
     generator = torch.Generator().manual_seed(0)
     facts, d, width = 1024, 32, 64
     drawn = [(*(embeddings.sphere(facts, d, generator) for _ in range(2)), torch.arange(facts))]
-    problem = MLPTraining.draw(Facts.stack(drawn), width, [generator])
+    problem = MLPTraining.draw(StackedFacts.stack(drawn), width, [generator])
     parameters = problem.start()
     table = torch.randn(facts, facts)
     queries = torch.randn(facts, d)
@@ -120,7 +120,7 @@ def _memory() -> str:
     generator = torch.Generator().manual_seed(0)
     drawn = [(*(embeddings.sphere(100_000, 64, generator) for _ in range(2)), torch.arange(100_000))]
     start = time.process_time()
-    train(LinearTraining(facts=Facts.stack(drawn)), lambda p: torch.optim.Adam(p, lr=1000.0), 2, 1)
+    train(LinearTraining(facts=StackedFacts.stack(drawn)), lambda p: torch.optim.Adam(p, lr=1000.0), 2, 1)
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return (
         f"N = 100,000 at d = 64: two steps and a checkpoint in {time.process_time() - start:.0f} CPU-s; largest "

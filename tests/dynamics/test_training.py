@@ -158,7 +158,7 @@ def test_frozen_parameters_stay_frozen():
 
 def test_the_bar_shows_loss_and_probes(capsys):
     train(net(), 10, probes={"norm": lambda m: m[0].weight.norm()}, progress=True)
-    assert "norm" in capsys.readouterr().out
+    assert "norm" in capsys.readouterr().err
 
 
 def test_flow_is_the_limit_of_small_steps():

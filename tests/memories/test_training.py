@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from simonides.memories import embeddings
-from simonides.memories.training import Facts, LinearTraining, MLPTraining
+from simonides.memories.training import LinearTraining, MLPTraining, StackedFacts
 
 SIZES = [(12, 12), (9, 14), (15, 7)]
 
@@ -36,7 +36,7 @@ KINDS = {"linear": linear, "mlp": mlp}
 
 
 def problem(kind, drawn):
-    stacked = Facts.stack(drawn)
+    stacked = StackedFacts.stack(drawn)
     if kind == "linear":
         return LinearTraining(facts=stacked)
     return MLPTraining.draw(stacked, 5, [torch.Generator().manual_seed(seed) for seed in range(len(drawn))])
@@ -77,4 +77,4 @@ def test_the_memory_returns_what_was_trained(kind, generator):
     memory = found.memory(parameters)
     for run, (inputs, _, _) in enumerate(facts()):
         expected = KINDS[kind](inputs, *(p[run] for p in parameters))
-        torch.testing.assert_close(memory(Facts.stack(facts()).inputs)[run, : len(inputs)], expected)
+        torch.testing.assert_close(memory(StackedFacts.stack(facts()).inputs)[run, : len(inputs)], expected)

@@ -8,7 +8,7 @@ import torch
 from simonides.errors import SimonidesError
 from simonides.hermite import coefficient
 from simonides.memories import MLPMemory, NearestMemory, WillshawMemory, embeddings, recall, token_query
-from simonides.theory import classics, mlp, similarity
+from simonides.theory import classics, mlp, orthogonality, similarity
 from simonides.theory.recall import linear_recall
 
 
@@ -89,7 +89,7 @@ def test_nearest_recall_is_exact():
 def test_tail_of_overlaps(generator):
     draws = embeddings.sphere(200_000, 7, generator)[:, 0]
     for cosine in (-0.3, 0.0, 0.4, 0.8):
-        assert similarity.overlap_tail(7, cosine) == pytest.approx(
+        assert orthogonality.inner_product_tail(cosine, 7) == pytest.approx(
             float((draws > cosine).float().mean()), abs=0.004
         )
 

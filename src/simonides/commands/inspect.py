@@ -21,7 +21,7 @@ from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretra
 from simonides.probes.heads import attention_looks, head_weights, repeated_tokens, wilson
 from simonides.probes.neurons import leading_write, units_write
 from simonides.probes.spectrum import Spectrum
-from simonides.tasks.bigrams import text_content
+from simonides.tasks.files import text_content
 
 # heads that are printed
 _BEST = 8

@@ -13,7 +13,7 @@ from simonides.errors import SimonidesError, check_at_least, check_memory, check
 from simonides.models.language_model import drawn_model, neox_config, parted, save_step, train_language_model
 from simonides.models.pretrained.layouts import architecture_of
 from simonides.models.pretrained.reading import json_object
-from simonides.tasks.bigrams import text_content
+from simonides.tasks.files import text_content
 from simonides.tasks.texts import manual, text_of
 
 # may change when a training goes on

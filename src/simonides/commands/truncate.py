@@ -22,7 +22,7 @@ from simonides.models.pretrained.writing import check_free
 from simonides.probes.answers import Questions
 from simonides.probes.edits import layers_named, matrices_named, matrix_of, replaced
 from simonides.probes.truncation import Decomposition, decompose, decompose_leading
-from simonides.tasks.bigrams import text_content
+from simonides.tasks.files import text_content
 from simonides.tasks.questions import WordQuestions, read_questions
 from simonides.tasks.texts import manual
 

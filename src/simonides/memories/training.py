@@ -22,7 +22,7 @@ _BLOCK = 2**19
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class StackedFacts:
     """The associations of R stacked runs, padded to the largest N and M.
 
     Arguments:
@@ -42,8 +42,8 @@ class Facts:
     @classmethod
     def stack(
         cls, facts: list[tuple[Float[Tensor, "_ d_in"], Float[Tensor, "_ d_out"], Int[Tensor, " _"]]]
-    ) -> "Facts":
-        """Facts of several runs, each (inputs, outputs, targets) of its own sizes."""
+    ) -> "StackedFacts":
+        """StackedFacts of several runs, each (inputs, outputs, targets) of its own sizes."""
         most = max(len(inputs) for inputs, _, _ in facts)
         widest = max(len(outputs) for _, outputs, _ in facts)
         answers = facts[0][0].new_full((len(facts), 1, widest), -torch.inf)
@@ -57,11 +57,11 @@ class Facts:
             counts=torch.tensor([len(inputs) for inputs, _, _ in facts], device=answers.device),
         )
 
-    def keep(self, runs: Int[Tensor, " kept"]) -> "Facts":
+    def keep(self, runs: Int[Tensor, " kept"]) -> "StackedFacts":
         """Those of some runs, without padding that none of them needs."""
         most = int(self.counts[runs].max())
         widest = int((self.answers[runs, 0] == 0).sum(-1).max())
-        return Facts(
+        return StackedFacts(
             inputs=self.inputs[runs, :most].contiguous(),
             outputs=self.outputs[runs, :widest].contiguous(),
             targets=self.targets[runs, :most].contiguous(),
@@ -124,7 +124,7 @@ class Facts:
 class LinearTraining:
     """Training of F(e) = W e from W = 0; a problem for `simonides.dynamics.train`."""
 
-    facts: Facts
+    facts: StackedFacts
 
     def start(self) -> list[Tensor]:
         """[W], of shape (runs, d_out, d_in)."""
@@ -164,12 +164,12 @@ class MLPTraining:
         extended: the inputs with a last entry one, which b multiplies; zero where there is no fact.
     """
 
-    facts: Facts
+    facts: StackedFacts
     initial: tuple[Float[Tensor, "runs m d_in_and_1"], Float[Tensor, "runs d_out m"]]
     extended: Float[Tensor, "runs N d_in_and_1"]
 
     @classmethod
-    def draw(cls, facts: Facts, width: int, generators: Generators) -> "MLPTraining":
+    def draw(cls, facts: StackedFacts, width: int, generators: Generators) -> "MLPTraining":
         """LeCun's normal initialisation, N(0, 1/fan-in), with b = 0, as Nichani, Lee & Bietti (2025, figure 1)."""
         d_in, d_out = facts.inputs.shape[-1], facts.outputs.shape[-1]
         w = drawn(lambda g: torch.randn(width, d_in, generator=g) / d_in**0.5, generators).to(facts.inputs)

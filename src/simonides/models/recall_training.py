@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -92,16 +92,10 @@ def train_recall(
                     ended[run] = _model_of(stacked, run)
         return found
 
-    def loss(model: Callable[[Tensor], Tensor], batch: tuple[Tensor, Tensor]) -> Tensor:
-        logits = model(batch[0])
-        return (
-            cross_entropy(logits.flatten(0, 1), batch[1].flatten(), reduction="none").view(batch[1].shape).mean(-1)
-        )
-
     even = all(bool((task.facts.weights == task.facts.weights[0]).all()) for task in prompts)
     history = fit(
         stacked,
-        loss,
+        lambda model, batch: stacked_cross_entropy(model(batch[0]), batch[1]),
         lambda _: _draw(prompts, generators, max(batch, size if even else 0), even),
         lambda parameters: Adam(parameters, torch.full((len(models),), rate)),
         steps,
@@ -113,6 +107,12 @@ def train_recall(
     )
     trained = (ended.get(run) or _model_of(stacked, run) for run in range(len(models)))
     return RecallTraining(models=tuple(trained), best=best, history=history)
+
+
+def stacked_cross_entropy(logits: Float[Tensor, "R B A"], answers: Int[Tensor, "R B"]) -> Float[Tensor, " R"]:
+    """The mean cross-entropy of each of R runs over its B prompts, in nats."""
+    each = cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
+    return each.view(answers.shape).mean(-1)
 
 
 def _model_of(stacked: StackedModel, run: int) -> Transformer:

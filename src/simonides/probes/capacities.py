@@ -17,7 +17,7 @@ from simonides.dynamics import train
 from simonides.errors import SimonidesError, check_at_least, check_name, check_share
 from simonides.memories import embeddings
 from simonides.memories.memory import Memory
-from simonides.memories.training import Facts, LinearTraining, MLPTraining
+from simonides.memories.training import LinearTraining, MLPTraining, StackedFacts
 from simonides.probes.recall import accuracy as recalled_share
 from simonides.tasks import identity
 
@@ -211,7 +211,7 @@ def trained_capacity(
     def accuracies(sizes: Mapping[int, int]) -> dict[int, float]:
         copies = [_copy(generators[run]) for run in sizes]
         drawn = [draw(size, generator) for size, generator in zip(sizes.values(), copies, strict=True)]
-        facts = Facts.stack([(i.to(device), o.to(device), t.to(device)) for i, o, t in drawn])
+        facts = StackedFacts.stack([(i.to(device), o.to(device), t.to(device)) for i, o, t in drawn])
         problem = LinearTraining(facts=facts) if kind == "linear" else MLPTraining.draw(facts, width, copies)
         trained = train(problem, adam, steps, min(128, steps), goal=accuracy, give_up=True)
         return dict(zip(sizes, trained.best.tolist(), strict=True))

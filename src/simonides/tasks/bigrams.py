@@ -15,6 +15,7 @@ from torch import Tensor
 
 from simonides.errors import SimonidesError, check_at_least, check_name
 from simonides.tasks.associations import zipf_weights
+from simonides.tasks.files import text_content
 
 _DATA = Path(__file__).parent / "data"
 _WORDS = re.compile(r"\w+|[^\w\s]")
@@ -97,18 +98,6 @@ def read_bigrams(path: Path | str, unit: str = "characters", most: int = 1000) -
     text = text_content(path)
     parts: Sequence[str] = text if unit == "characters" else _WORDS.findall(text.casefold())
     return count_bigrams(parts, most)
-
-
-def text_content(path: Path | str) -> str:
-    """What a UTF-8 text file holds.
-
-    Raises:
-        SimonidesError: when the file cannot be read as text.
-    """
-    try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SimonidesError(f"{path} cannot be read as UTF-8 text: {error}.") from None
 
 
 def count_bigrams(parts: Sequence[str], most: int = 1000) -> Bigrams:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simonides.errors import SimonidesError, suggest
-from simonides.tasks.bigrams import text_content
 from simonides.tasks.fact_table import PACKAGED, packaged
+from simonides.tasks.files import text_content
 
 # each packaged table as a sentence that its answer completes
 TEMPLATES: Mapping[str, str] = {
@@ -60,7 +60,7 @@ def read_questions(source: str | Path, templates: Path | None = None) -> WordQue
     name = str(source)
     if name in PACKAGED:
         if templates is not None:
-            raise SimonidesError(f"{name} has a template of its own; leave --templates out, or give a file of facts.")
+            raise SimonidesError(f"{name} has a template of its own; leave --templates out.")
         table = packaged(name)
         prompts = tuple(TEMPLATES[name].replace("[X]", subject) for subject in table.keys)
         return WordQuestions(prompts=prompts, answers=table.attributes, name=table.name)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from simonides.errors import SimonidesError, check_at_least
+from simonides.tasks.files import text_content
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -46,11 +47,7 @@ def text_words(path: Path | str, most: int = 10_000) -> tuple[tuple[str, ...], F
         SimonidesError: when the file cannot be read as text, or holds no word.
     """
     check_at_least("most", most, 1)
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SimonidesError(f"{path} cannot be read as UTF-8 text: {error}.") from None
-    counts = Counter(match.group().casefold() for match in _WORD.finditer(text))
+    counts = Counter(match.group().casefold() for match in _WORD.finditer(text_content(path)))
     if not counts:
         raise SimonidesError(f"{path} holds no words; give a text.")
     words = sorted(counts, key=lambda word: (-counts[word], word))[:most]

@@ -3,20 +3,9 @@
 import math
 
 import numpy as np
-from scipy.special import betainc
 
 from simonides.errors import SimonidesError, check_at_least, check_share
-
-
-def overlap_tail(d: int, cosine: float) -> float:
-    """P(<e, e'> > t) for independent uniform unit vectors of R^d: I_{1-t^2}((d-1)/2, 1/2) / 2 for t >= 0.
-
-    >>> overlap_tail(3, 0.5)
-    0.25
-    """
-    check_at_least("d", d, 2)
-    half = 0.5 * float(betainc((d - 1) / 2, 0.5, 1 - cosine**2))
-    return half if cosine >= 0 else 1 - half
+from simonides.theory.orthogonality import inner_product_tail
 
 
 def nearest_recall(d: int, facts: int, cosine: float = 1.0) -> float:
@@ -27,7 +16,7 @@ def nearest_recall(d: int, facts: int, cosine: float = 1.0) -> float:
     check_at_least("facts", facts, 1)
     if not -1 <= cosine <= 1:
         raise SimonidesError(f"cosine = {cosine} is outside -1 .. 1.")
-    return float(np.exp((facts - 1) * np.log1p(-min(overlap_tail(d, cosine), 1 - 1e-16))))
+    return float(np.exp((facts - 1) * np.log1p(-min(inner_product_tail(cosine, d), 1 - 1e-16))))
 
 
 def nearest_capacity(d: int, cosine: float, accuracy: float = 0.99) -> float:
@@ -37,5 +26,5 @@ def nearest_capacity(d: int, cosine: float, accuracy: float = 0.99) -> float:
     True
     """
     check_share("accuracy", accuracy)
-    tail = overlap_tail(d, cosine)
+    tail = inner_product_tail(cosine, d)
     return math.inf if tail == 0 else 1 + math.log(accuracy) / math.log1p(-tail)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from simonides.dynamics import SGD, StackedModel, fit
 from simonides.models import CountedTransformer
 from simonides.models.factual_recall import linear_attention_model
+from simonides.models.recall_training import stacked_cross_entropy
 from simonides.tasks import Facts, Prompts
 
 BATCH = 1024
@@ -75,7 +75,7 @@ def flow(
         p = logits.softmax(-1)
         return torch.stack(
             [
-                _losses(logits, answers),
+                stacked_cross_entropy(logits, answers),
                 -(p * of_relation).sum(-1).log().mean(-1),
                 -(p * of_subject).sum(-1).log().mean(-1),
                 (p - by_relation).abs().sum(-1).mean(-1) / 2,
@@ -95,7 +95,7 @@ def flow(
 
     history = fit(
         model,
-        lambda m, drawn: _losses(m(drawn[0]), drawn[1]),
+        lambda m, drawn: stacked_cross_entropy(m(drawn[0]), drawn[1]),
         batch,
         lambda parameters: SGD(parameters, rate),
         steps,
@@ -113,8 +113,3 @@ def _own(facts: Facts) -> Tensor:
     own = torch.zeros(len(facts.subject_names), len(facts.answer_names), dtype=torch.bool)
     own[facts.subjects, facts.answers] = True
     return own
-
-
-def _losses(logits: Tensor, answers: Tensor) -> Tensor:
-    each = cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
-    return each.view(answers.shape).mean(-1)

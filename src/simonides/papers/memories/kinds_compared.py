@@ -21,7 +21,7 @@ from simonides.memories import (
     WillshawMemory,
     embeddings,
 )
-from simonides.memories.training import Facts, LinearTraining, MLPTraining
+from simonides.memories.training import LinearTraining, MLPTraining, StackedFacts
 from simonides.probes import accuracy
 from simonides.tasks import identity
 
@@ -67,7 +67,7 @@ def _recall(kind: str, budget: str, facts: int, generator: torch.Generator) -> f
         )
         return float(accuracy(near, inputs[:kept], outputs, targets[:kept])) * kept / facts
     if "trained" in kind:
-        return _trained(kind, Facts.stack([(inputs, outputs, targets)]), generator)
+        return _trained(kind, StackedFacts.stack([(inputs, outputs, targets)]), generator)
     if kind.startswith("MLP"):
         mlp = MLPMemory.store(inputs, outputs, targets, BUDGET // (2 * d), generator)
         return float(accuracy(mlp, inputs, outputs, targets))
@@ -78,7 +78,7 @@ def _recall(kind: str, budget: str, facts: int, generator: torch.Generator) -> f
     return float(accuracy(linear, inputs, outputs, targets))
 
 
-def _trained(kind: str, facts: Facts, generator: torch.Generator) -> float:
+def _trained(kind: str, facts: StackedFacts, generator: torch.Generator) -> float:
     """The best of 32 checkpoints of 2,048 steps of Adam."""
     matrix = kind.startswith("trained matrix")
     width = BUDGET // (2 * facts.inputs.shape[-1] + 1)
