@@ -6,7 +6,7 @@ DEMO := demo
 .PHONY: help demo install test lint docs bench clean
 
 help:
-	@echo "make demo     run the claims of the talk at desk scale and write a page (some minutes on two cores)"
+	@echo "make demo     run the claims of the talk at desk scale and write a page (six minutes on two cores)"
 	@echo "make test     run everything that CI runs"
 	@echo "make install  only make .venv with simonides in it"
 	@echo "make docs     build the documentation into docs/_build/html"

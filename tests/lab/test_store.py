@@ -2,6 +2,8 @@ import json
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from simonides.errors import SimonidesError
 from simonides.lab.point import Point
@@ -65,6 +67,28 @@ def test_damage_is_noticed_and_named(store, kind):
     assert isinstance(found, Damage)
     assert reason in str(found)
     assert "d = 8, seed = 0" in str(found)
+
+
+@given(
+    name=st.sampled_from([ROWS, ABOUT]),
+    places=st.sets(st.integers(0, 10_000), min_size=1),
+    value=st.integers(1, 255),
+)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_changed_byte_is_read_as_a_result(store, name, places, value):
+    """Neither a table whose header lies nor a record: what does not agree with its checksum is never parsed."""
+    path = store.folder(POINT) / name
+    whole = path.read_bytes()
+    harmed = bytearray(whole)
+    for place in places:
+        harmed[place % len(whole)] ^= value
+    try:
+        path.write_bytes(harmed)
+        found = store.read(POINT)
+        # white space of a record is no part of what it says
+        assert isinstance(found, Damage) or (name == ABOUT and json.loads(bytes(harmed)) == json.loads(whole))
+    finally:
+        path.write_bytes(whole)
 
 
 def test_damage_is_set_aside_not_deleted(store):
