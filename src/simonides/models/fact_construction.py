@@ -105,9 +105,7 @@ def _memory(model: Transformer, facts: Facts, hidden: int, generator: torch.Gene
 
 def _answers(facts: Facts) -> Float[Tensor, "S_and_R A"]:
     """Which answers a subject has, and which a relation can have."""
-    own = torch.zeros(len(facts.subject_names), len(facts.answer_names), dtype=torch.float64)
-    own[facts.subjects, facts.answers] = 1.0
-    return torch.cat([own, facts.admissible.to(own)])
+    return torch.cat([facts.by_subject > 0, facts.admissible]).double()
 
 
 def _key(rows: Float[Tensor, "V d"], block: Int[Tensor, " b"], keys: str) -> Float[Tensor, " d"]:

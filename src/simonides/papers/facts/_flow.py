@@ -12,7 +12,7 @@ from simonides.dynamics import SGD, StackedModel, fit
 from simonides.models import CountedTransformer
 from simonides.models.factual_recall import linear_attention_model
 from simonides.models.recall_training import stacked_cross_entropy
-from simonides.tasks import Facts, Prompts
+from simonides.tasks import Prompts
 
 BATCH = 1024
 
@@ -63,7 +63,7 @@ def flow(
     counts = torch.stack([task.expected_counts(torch.arange(len(task.facts))) for task in prompts])
     answers = torch.stack([known.answers for known in facts])
     of_relation = torch.stack([known.admissible[known.relations] for known in facts])
-    of_subject = torch.stack([_own(known)[known.subjects] for known in facts])
+    of_subject = torch.stack([(known.by_subject > 0)[known.subjects] for known in facts])
     by_relation = torch.stack([known.by_relation[known.relations] for known in facts])
     by_subject = torch.stack([known.by_subject[known.subjects] for known in facts])
     model = StackedModel(
@@ -107,9 +107,3 @@ def flow(
     columns = dict(zip(names, history.column("seen").permute(1, 2, 0), strict=True))
     entropy = -torch.special.xlogy(by_relation, by_relation).sum(-1).mean(-1)
     return Flow(steps=history.step_numbers().double(), entropy=entropy, **columns)
-
-
-def _own(facts: Facts) -> Tensor:
-    own = torch.zeros(len(facts.subject_names), len(facts.answer_names), dtype=torch.bool)
-    own[facts.subjects, facts.answers] = True
-    return own

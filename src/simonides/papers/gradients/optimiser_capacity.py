@@ -17,6 +17,7 @@ from simonides.dynamics import SGD, Adam, SignDescent
 from simonides.lab import Claim, Exponent, Grid, Ordered, Overlay, Runs, product
 from simonides.memories import embeddings
 from simonides.tasks import zipf_weights
+from simonides.theory.gradients import population_gradient
 from simonides.theory.scaling import recovered_facts, zipf
 
 STEPS, DRAWS = 64, 24
@@ -52,21 +53,12 @@ def after(
 ) -> int:
     """Facts whose best answer is right after some steps from W = 0."""
     weight = torch.zeros(e.shape[1], e.shape[1], device=e.device, requires_grad=True)
-    optimiser = make(weight)
+    optimiser, labels = make(weight), torch.eye(len(e), device=e.device)
     for _ in range(steps):
-        weight.grad = population_gradient(weight.detach(), e, u, p)
+        weight.grad = population_gradient(weight.detach(), e, u, labels, p)
         optimiser.step()
     best = (e @ weight.detach().mT @ u.mT).argmax(-1)
     return int((best == torch.arange(len(e), device=e.device)).sum())
-
-
-def population_gradient(
-    weight: Float[Tensor, "d d"], e: Float[Tensor, "N d"], u: Float[Tensor, "N d"], p: Float[Tensor, " N"]
-) -> Float[Tensor, "d d"]:
-    """Of the cross-entropy, f(x) = x."""
-    excess = torch.softmax(e @ weight.mT @ u.mT, -1)
-    excess.diagonal().sub_(1)
-    return (excess.mT @ (p[:, None] * e)).mT.mm(u).mT
 
 
 @cache

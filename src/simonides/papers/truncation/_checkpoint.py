@@ -42,8 +42,5 @@ def asked(table: str, most: int) -> Questions:
     _, text = opened()
     words = read_questions(table)
     rows = torch.randperm(len(words), generator=torch.Generator().manual_seed(0))[:most].tolist()
-    return Questions.of(
-        [text.encode(words.prompts[row]) for row in rows],
-        [int(text.encode(" " + words.answers[row])[0]) for row in rows],
-        [int(text.encode(" the")[0])],
-    )
+    prompts, answers = zip(*(text.question(words.prompts[row], words.answers[row]) for row in rows), strict=True)
+    return Questions.of(prompts, answers, [text.question(words.prompts[rows[0]], "the")[1]])
