@@ -101,8 +101,8 @@ BAD = [
         ["truncate", "CHECKPOINT", "--svd", "random", "--share", "0.9", "--text", "TEXT"],
         "a quarter of the rank",
     ),
-    (["truncate", "nowhere", "--rank", "2"], "has no tokenizer.json"),
-    (["inspect", "nowhere"], "is no folder"),
+    (["truncate", "nowhere", "--rank", "2"], "does not exist"),
+    (["inspect", "nowhere"], "does not exist"),
     (["inspect", "CHECKPOINT", "--sequences", "1"], "too small"),
     (["pretrain", "OUT", "--rate", "0"], "makes no sense"),
     (["pretrain", "OUT", "--d", "20"], "multiple of 8"),
@@ -180,7 +180,12 @@ def test_bad_input_is_said_and_exits_with_2(arguments, message, places, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "message"), [("d", "0", "d = 0 is too small"), ("facts", "99999999999", "GB of memory")]
+    ("name", "value", "message"),
+    [
+        ("d", "0", "d = 0 is too small"),
+        ("d", "9999999", "GB this machine"),
+        ("facts", "99999999999", "GB this machine"),
+    ],
 )
 def test_sizes_set_by_hand_that_measure_refuses_exit_with_2(name, value, message, tmp_path, capsys):
     words = ["run", "memories/linear-capacity", "--scale", "smoke", "--workers", "1", f"--{name}", value]

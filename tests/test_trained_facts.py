@@ -57,7 +57,9 @@ def test_command_line(capsys, tmp_path):
     assert (found["right"], found["asked"][0]["best"][0][0]) == (6, "red2")
     with pytest.raises(SystemExit):
         main(main_with)
-    assert "It hallucinated most after" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "6 of 6 facts recalled" in out
+    assert ("It hallucinated most after" in out) == (found["hallucinating"]["share"] > 0)
 
 
 @pytest.mark.parametrize(

@@ -32,14 +32,19 @@ def _main(arguments: list[str]) -> int:
             check_name("command", arguments[0], NAMES)
         except SimonidesError as error:
             return _say(f"error: {error}", 2)
-    command, unknown = tyro.cli(
-        Command,
-        prog="simonides",
-        description=_DESCRIPTION,
-        args=arguments or ["--help"],
-        return_unknown_args=True,
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
+    try:
+        command, unknown = tyro.cli(
+            Command,
+            prog="simonides",
+            description=_DESCRIPTION,
+            args=arguments or ["--help"],
+            return_unknown_args=True,
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
+    except SystemExit as done:
+        if done.code == 0 and arguments[:1] == ["run"] and not arguments[1].startswith("-"):
+            return _parameters(arguments[1])
+        raise
     try:
         if unknown and not isinstance(command, Run):
             raise SimonidesError(f"unknown argument {unknown[0]!r}; see: simonides {arguments[0]} --help")
@@ -71,6 +76,17 @@ def _main(arguments: list[str]) -> int:
             "Set SIMONIDES_TRACEBACK=1 to see where, and please report it.",
             2,
         )
+
+
+def _parameters(target: str) -> int:
+    """What else `run TARGET` takes."""
+    from simonides.commands.catalogue import parameters
+
+    try:
+        print(parameters(target))
+    except SimonidesError as error:
+        return _say(f"error: {error}", 2)
+    return 0
 
 
 def _say(message: str, code: int) -> int:

@@ -3,6 +3,7 @@
 `FactMemory.store("country-capital", d=128).ask("France")` is all it takes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class FactMemory:
     @classmethod
     def store(
         cls,
-        facts: FactTable | Path | str,
+        facts: FactTable | Mapping[str, str] | Path | str,
         d: int = 64,
         seed: int = 0,
         embedding: str = "sphere",
@@ -64,7 +65,8 @@ class FactMemory:
         """Store facts in a d x d matrix.
 
         Arguments:
-            facts: a table, the name of a packaged one (`simonides.tasks.PACKAGED`), or a CSV file's path.
+            facts: a table, the name of a packaged one (`simonides.tasks.PACKAGED`), a CSV file's path, or a
+                dictionary of answers.
             d: width of the embeddings and of the matrix.
             seed: of the random embeddings.
             embedding: a kind of `simonides.memories.embeddings.KINDS`.
@@ -94,6 +96,9 @@ class FactMemory:
             embedding=embedding,
             rule=rule,
         )
+
+    def __repr__(self) -> str:
+        return f"FactMemory({self.table.name}: {self.right} of {len(self.table)} facts recalled, d = {self.d})"
 
     @property
     def d(self) -> int:

@@ -115,6 +115,8 @@ class Verdict:
 class Report:
     """Write offline pages with verdicts, figures and tables; prints the index's path.
 
+    The index lists what this call was asked for: one of another target or scale goes to a folder of its own.
+
     Example: simonides report memories --out pages
     """
 
@@ -139,16 +141,18 @@ class Recall:
     """Store a table of facts in one d x d matrix, or in a trained transformer, and ask it.
 
     The table is country-capital, country-continent, country-currency, capital-country, element-symbol, some of
-    them joined by a plus, or your own CSV of two columns (subject, attribute) or three (subject, relation,
+    them joined by a plus, or your own CSV or TSV of two columns (subject, attribute) or three (subject, relation,
     attribute; ask for "subject, relation").
 
     Example: simonides recall country-capital France Japan --d 64
+
     Or: simonides recall country-capital+country-currency "France, capital" --model transformer
     """
 
-    table: Annotated[Positional[str], arg(metavar="TABLE|CSV", help="Which facts.")] = "country-capital"
+    table: Annotated[Positional[str], arg(metavar="TABLE|FILE", help="Which facts.")] = "country-capital"
     keys: Annotated[
-        Positional[tuple[str, ...]], arg(metavar="KEY", help="What to ask; by default a few keys.")
+        Positional[tuple[str, ...]],
+        arg(metavar="KEY ...", help="What to ask, one or several; by default a few keys."),
     ] = ()
     model: Annotated[
         Literal["matrix", "transformer"],
@@ -164,7 +168,9 @@ class Recall:
     )
     steps: Annotated[int, arg(help="Of the transformer's training, at most.")] = 1000
     top: Annotated[int, arg(help="How many answers to show.")] = 3
-    delimiter: Annotated[str | None, arg(help="Of the CSV; by default a tab for .tsv, else a comma.")] = None
+    delimiter: Annotated[
+        str | None, arg(metavar="CHARACTER", help="Between columns; by default a tab for .tsv, else a comma.")
+    ] = None
     header: Annotated[
         FlagConversionOff[bool | None], arg(help="Whether the CSV's first row is a header; None guesses.")
     ] = None

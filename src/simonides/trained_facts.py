@@ -3,7 +3,7 @@
 `TrainedFacts.train("country-capital", d=32).ask("France")` is all it takes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,14 +91,19 @@ class TrainedFacts:
 
     @classmethod
     def train(
-        cls, facts: FactTable | Path | str, d: int = 64, seed: int = 0, steps: int = 1000, progress: bool = False
+        cls,
+        facts: FactTable | Mapping[str, str] | Path | str,
+        d: int = 64,
+        seed: int = 0,
+        steps: int = 1000,
+        progress: bool = False,
     ) -> "TrainedFacts":
         """Train on prompts that hide subject and relation among noise, until 99 % are right or the steps are over.
 
         The model has 8 heads of dimension d/8 and d hidden units: 6 d^2 trained weights.
 
         Arguments:
-            facts: a table, the name of a packaged one, or a CSV file's path.
+            facts: a table, the name of a packaged one, a CSV file's path, or a dictionary of answers.
             d: width, a multiple of 8.
             seed: of weights and prompts.
             steps: at most so many.
@@ -147,6 +152,10 @@ class TrainedFacts:
             distance=distance,
             logits=logits,
         )
+
+    def __repr__(self) -> str:
+        known = f"{self.right} of {len(self.table)} facts recalled"
+        return f"TrainedFacts({self.table.name}: {known}, {self.parameters} trained weights)"
 
     @property
     def parameters(self) -> int:

@@ -51,6 +51,16 @@ def show(options: given.Show) -> int:
     return 0
 
 
+def parameters(target: str) -> str:
+    """What can be set by hand in the claims that a name means, and what desk scale sets."""
+    lines = ["Parameters, to be set for an exploration:"]
+    for plan in plans_for(target, "desk"):
+        grid = plan.claim.scales["desk"]
+        axes = (f"--{axis} ({_values([cell[axis] for cell in grid.cells])})" for axis in sorted(grid.axes))
+        lines.append(f"  {plan.file.id}: {', '.join(axes)}")
+    return "\n".join(lines)
+
+
 def cite(options: given.Cite) -> int:
     """Print each entry once."""
     from simonides.lab.references import bibtex

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simonides import options as given
 from simonides.commands.inspection_page import Inspection, write_inspection
-from simonides.commands.places import out_folder, step_folders
+from simonides.commands.places import check_there, out_folder, step_folders
 from simonides.commands.progress import Start, Tick, ticking
 from simonides.errors import SimonidesError, check_at_least, check_memory, check_seed
 from simonides.lab.rules import resampled_means
@@ -33,6 +33,7 @@ def inspect(options: given.Inspect) -> int:
     check_at_least("sequences", options.sequences, 2)
     check_at_least("length", options.length, 2)
     check_seed(options.seed)
+    check_there(options.checkpoint)
     steps = step_folders(options.checkpoint)
     last = steps[-1][1] if steps else options.checkpoint
     out = out_folder(options.out, "inspection", options.checkpoint)
@@ -61,13 +62,19 @@ def inspect(options: given.Inspect) -> int:
         print(
             f"layer {row['layer']:2} head {row['head']:2}: induction {row['induction']:.2f} "
             f"[{row['induction_low']:.2f}, {row['induction_high']:.2f}], previous token {row['previous']:.2f}, "
-            f"copies {row['copied']:.2f} of tokens [{row['copied_low']:.2f}, {row['copied_high']:.2f}], "
+            f"copies {row['copied']:.2f} of tokens{_asked_interval(row)}, "
             f"positive eigenvalues {row['positive']:+.2f}"
         )
     if found.repeated is not None:
         print(f"{_read_twice(options)} read a second time: {found.repeated:.0%} predicted")
     print(f"page: {index.resolve()}")
     return 0
+
+
+def _asked_interval(row: dict[str, Any]) -> str:
+    """None where every token was asked."""
+    low, high = row["copied_low"], row["copied_high"]
+    return "" if low == high else f" [{low:.2f}, {high:.2f}]"
 
 
 def _read_twice(options: given.Inspect) -> str:

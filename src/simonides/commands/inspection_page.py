@@ -167,7 +167,7 @@ def _draw_spectra(picture: "Figure", spectra: dict[str, Tensor]) -> None:
     axes = picture.axes[0]
     axes.set_ylabel("singular value / the largest")
     bar = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, len(spectra["output_values"]) - 1), "viridis")
-    picture.colorbar(bar, ax=picture.axes, label="layer")
+    picture.colorbar(bar, ax=picture.axes, label="layer").locator = mpl.ticker.MaxNLocator(integer=True)
 
 
 def _draw_history(axes: "Axes", history: pl.DataFrame) -> None:

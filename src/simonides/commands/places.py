@@ -7,6 +7,14 @@ from pathlib import Path
 from simonides.errors import SimonidesError
 
 
+def check_there(checkpoint: Path) -> None:
+    """Raise `SimonidesError` where a checkpoint is neither a folder nor a GGUF file."""
+    if not checkpoint.exists():
+        raise SimonidesError(f"{checkpoint} does not exist; give the folder of a checkpoint, or a GGUF file.")
+    if checkpoint.is_file() and checkpoint.suffix != ".gguf":
+        raise SimonidesError(f"{checkpoint} is no folder and no GGUF file; give the folder of a checkpoint.")
+
+
 def out_folder(wanted: Path | None, kind: str, checkpoint: Path) -> Path:
     """The folder asked for, or one named after the checkpoint.
 

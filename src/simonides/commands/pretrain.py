@@ -70,6 +70,8 @@ def _settle(options: given.Pretrain, content: str) -> None:
     """Write what the training is, or check that it is the one that is there."""
     settings = {name: value for name, value in asdict(options).items() if name not in _FREE}
     settings["text"] = hashlib.sha256(content.encode()).hexdigest()[:16]
+    if options.out.exists() and not options.out.is_dir():
+        raise SimonidesError(f"{options.out} is a file; give a folder to write to.")
     path = options.out / "settings.json"
     if path.exists():
         there = json_object(path)

@@ -103,10 +103,11 @@ def _trained(options: given.Recall, table: FactTable) -> int:
         f"{known.right} of {len(table)} facts recalled by a one-layer transformer of {known.parameters:,} trained "
         f"weights after {known.steps[-1]} steps ({len(table.answers)} different answers)."
     )
-    print(
-        f"It hallucinated most after {known.steps[worst]} steps: {astray[worst]:.0%} of its answers fitted the "
-        "relation and belonged to another subject."
-    )
+    if astray[worst] > 0:
+        print(
+            f"It hallucinated most after {known.steps[worst]} steps: {astray[worst]:.0%} of its answers fitted "
+            "the relation and belonged to another subject."
+        )
     return 0
 
 

@@ -27,12 +27,9 @@ def verdict(options: given.Verdict) -> int:
     else:
         for found in verdicts:
             print(verdict_line(found))
-            if len(found.checks) > 1 or found.reason:
-                for check in found.checks:
-                    ends = interval_text(check.interval)
-                    print(f"    {check.verdict}: {check.rule}: {number(check.effect)} {ends}")
-            if found.reason and found.effect is not None:
-                print(f"    {found.reason}")
+            for check in found.checks:
+                ends, place = interval_text(check.interval), f", at {check.place}" if check.place else ""
+                print(f"    {check.verdict}: {check.rule}: {check.meaning} {number(check.effect)} {ends}{place}")
             if found.rule_older_than_data is False:
                 print("    the rule is younger than some of the data")
     return 1 if any(found.verdict == "fails" for found in verdicts) else 0
@@ -55,4 +52,5 @@ def verdict_line(found: Verdict) -> str:
     """One line: verdict, claim, effect and interval, or why there is none."""
     if found.effect is None:
         return f"{found.verdict:9}  {found.claim}  {found.reason}"
-    return f"{found.verdict:9}  {found.claim}  effect {number(found.effect)}, 95 % {interval_text(found.interval)}"
+    text = f"{found.verdict:9}  {found.claim}  effect {number(found.effect)}, 95 % {interval_text(found.interval)}"
+    return f"{text}  ({found.reason})" if found.reason else text

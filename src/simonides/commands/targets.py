@@ -53,9 +53,9 @@ def find(target: str) -> list[ClaimFile]:
         chosen = sorted((file for file in known if file.id in order), key=lambda file: order[file.id])
     if not chosen:
         names = {file.id for file in known} | {file.paper for file in known} | {"all", "talk"}
-        raise SimonidesError(
-            f"no claim or paper is called {target!r}; {suggest(target, names)} See: simonides list"
-        )
+        near = suggest(target, names)
+        hint = f"{near} See: simonides list" if near.startswith("did") else "see: simonides list"
+        raise SimonidesError(f"no claim or paper is called {target!r}; {hint}")
     return chosen
 
 

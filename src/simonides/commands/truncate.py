@@ -1,6 +1,7 @@
 """`truncate`: matrices of a checkpoint cut to low rank, judged on questions and on a control text."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from simonides import options as given
 from simonides.commands.judging import Bench, Judged, Key, as_json, line
-from simonides.commands.places import out_folder, step_folders
+from simonides.commands.places import check_there, out_folder, step_folders
 from simonides.commands.progress import Start, ticking
 from simonides.commands.truncate_search import search_edits, shares_of
 from simonides.errors import SimonidesError, check_at_least, check_memory, check_seed, check_share
@@ -33,6 +34,7 @@ _LARGE = 4096
 def truncate(options: given.Truncate) -> int:
     """Check the options, load, cut or search, print and write."""
     _check(options)
+    check_there(options.checkpoint)
     out = out_folder(options.out, "truncation", options.checkpoint)
     if steps := step_folders(options.checkpoint):
         raise SimonidesError(
@@ -76,7 +78,7 @@ def _bench(
     questions = None
     if asked is not None:
         rows = torch.randperm(len(asked), generator=generator)[: options.most].sort().values.tolist()
-        pairs = [text.question(asked.prompts[row], asked.answers[row], options.space) for row in rows]
+        pairs = _in_tokens(asked, rows, text, options.space)
         longest = max(len(prompt) for prompt, _ in pairs)
         a = model.architecture
         if a.longest and longest > a.longest:
@@ -90,6 +92,21 @@ def _bench(
     return Bench(
         model=model, questions=questions, text=text.encode(content)[: options.text_tokens], generator=generator
     )
+
+
+def _in_tokens(asked: WordQuestions, rows: list[int], text: TextTokens, space: bool) -> list[tuple[Tensor, int]]:
+    """Prompts and the tokens of their answers; questions in characters that the tokenizer lacks are left out."""
+    pairs, reason = [], ""
+    for row in rows:
+        try:
+            pairs.append(text.question(asked.prompts[row], asked.answers[row], space))
+        except SimonidesError as error:
+            reason = f"{asked.prompts[row]!r}: {error}"
+    if not pairs:
+        raise SimonidesError(f"no question can be read; the last, {reason}")
+    if left := len(rows) - len(pairs):
+        print(f"{left} of {len(rows)} questions are left out; the last, {reason}", file=sys.stderr)
+    return pairs
 
 
 def _check(options: given.Truncate) -> None:
@@ -131,7 +148,7 @@ def _compare(checkpoint: Path, model: PretrainedModel, tokens: Tensor) -> None:
 
 def _say_untouched(before: Judged, model: PretrainedModel, options: given.Truncate) -> None:
     vocabulary = model.architecture.vocabulary
-    if before.perplexity > vocabulary / 10:
+    if math.log(before.perplexity) > 0.8 * math.log(vocabulary):
         print(
             f"the untouched model's perplexity is {before.perplexity:.0f} of {vocabulary} tokens, near chance: do "
             "tokenizer and weights belong together, and is the text in its language?",

@@ -145,6 +145,7 @@ def measure(task: Task) -> Measured:
         place = f" ({task.file.path.name}{line})" if (line := line_in(task.file.path, error)) else ""
         refused = isinstance(error, SimonidesError)
         message = str(error) if refused else f"{type(error).__name__}: {error}"
+        message = " ".join(message.split())
         return failure(task, f"{message}{place}", traceback.format_exc(), refused)
     about = {
         "rule": task.rule,
@@ -185,7 +186,7 @@ def keep(measured: Measured, store: Store) -> Outcome:
         store.write(point, table, about)
         glimpse = f"{point}: " + glimpse_of(table)
     for failed in measured.failed:
-        store.write_failure(failed.point, failed.record)
+        store.write_failure(failed.point, failed.record, failed.message)
     return Outcome(
         claim=measured.claim,
         computed=len(measured.finished),

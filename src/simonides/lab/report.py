@@ -119,6 +119,7 @@ def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
         checks=[
             {
                 "rule": check.rule,
+                "meaning": check.meaning + (f", at {check.place}" if check.place else ""),
                 "verdict": check.verdict,
                 "effect": number(check.effect),
                 "interval": interval_text(check.interval),
@@ -183,8 +184,10 @@ def means_table(gathered: Gathered) -> tuple[list[str], list[tuple[str, ...]]]:
         return [], []
     keys = cell_columns(gathered.table)
     values = [n for n in gathered.table.columns if n not in (*keys, "seed", "row")]
-    means = gathered.table.group_by(keys, maintain_order=True).agg(
-        pl.len().alias("runs"), *(pl.col(name).mean() for name in values)
+    means = (
+        gathered.table.group_by(keys)
+        .agg(pl.len().alias("runs"), *(pl.col(name).mean() for name in values))
+        .sort(keys)
     )
     names = [name.removeprefix("cell ") for name in means.columns]
     return names, [tuple(number(v) if isinstance(v, float) else str(v) for v in row) for row in means.iter_rows()]

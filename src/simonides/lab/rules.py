@@ -9,7 +9,7 @@ towards undecided and fails.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,8 @@ class Judgement:
     verdict: str
     effect: float
     interval: tuple[float, float]
+    meaning: str  # what the effect is
+    place: str = ""  # the cell it is of, where it is of one
     reason: str = ""  # why it is undecided
 
 
@@ -48,6 +50,8 @@ class Within:
     band: float
     where: Where = field(default_factory=dict)
 
+    effect: ClassVar[str] = "largest distance"
+
     def __str__(self) -> str:
         return f"{self.column} within {self.band:g} of its prediction in every cell{_clause(self.where)}"
 
@@ -56,7 +60,8 @@ class Within:
         chosen = _select(table, self.where, self)
         cells, means = _means(chosen, self.column)
         predicted = _cell_values(chosen, cells, f"predicted {self.column}")
-        return _judge(str(self), np.abs(means - predicted).max(1), -np.inf, self.band)
+        far = np.abs(means - predicted)
+        return _judge(self, far.max(1), -np.inf, self.band, _place(cells, far[0].argmax()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +116,8 @@ class Exponent:
     high: float
     where: Where = field(default_factory=dict)
 
+    effect: ClassVar[str] = "slope"
+
     def __str__(self) -> str:
         band = f"between {self.low:g} and {self.high:g}"
         return f"exponent of {self.of} in {product_name(self.against)} {band}{_clause(self.where)}"
@@ -130,7 +137,7 @@ class Exponent:
         centred = np.log(x) - np.log(x).mean()
         with np.errstate(invalid="ignore", divide="ignore"):
             slopes = np.log(y) @ centred / (centred @ centred)
-        return _judge(str(self), slopes, self.low, self.high)
+        return _judge(self, slopes, self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,15 +156,18 @@ class Threshold:
         if np.isfinite(self.at_least) == np.isfinite(self.at_most):
             raise SimonidesError("a Threshold takes one of at_least and at_most.")
 
+    effect: ClassVar[str] = "mean nearest to the limit"
+
     def __str__(self) -> str:
         side = f"at least {self.at_least:g}" if np.isfinite(self.at_least) else f"at most {self.at_most:g}"
         return f"{self.column} {side} in every cell{_clause(self.where)}"
 
     def judge(self, table: pl.DataFrame) -> Judgement:
         """Judge a table that holds the column."""
-        _, means = _means(_select(table, self.where, self), self.column)
+        cells, means = _means(_select(table, self.where, self), self.column)
+        room = means if np.isfinite(self.at_least) else -means
         nearest = means.min(1) if np.isfinite(self.at_least) else means.max(1)
-        return _judge(str(self), nearest, self.at_least, self.at_most)
+        return _judge(self, nearest, self.at_least, self.at_most, _place(cells, room[0].argmin()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +183,8 @@ class Ordered:
     order: tuple[Value, ...]
     least: float = 0.0
     where: Where = field(default_factory=dict)
+
+    effect: ClassVar[str] = "smallest rise"
 
     def __str__(self) -> str:
         steps = " < ".join(str(value) for value in self.order)
@@ -193,12 +205,14 @@ class Ordered:
                 f"rule '{self}' needs at least two values of {self.by} and all of them in every setting; "
                 f"{lacking[0] if lacking else 'a second one'!r} is missing. Restrict it by where={{...}}."
             )
-        rises = [
-            means[:, group[high]] - means[:, group[low]]
+        steps = [
+            (group[low], group[high])
             for group in groups.values()
             for low, high in zip(self.order, self.order[1:], strict=False)
         ]
-        return _judge(str(self), np.stack(rises, 1).min(1), self.least, np.inf)
+        rises = np.stack([means[:, high] - means[:, low] for low, high in steps], 1)
+        smallest = _place(cells, steps[rises[0].argmin()][1])
+        return _judge(self, rises.min(1), self.least, np.inf, smallest)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,15 +227,17 @@ class Equal:
     tolerance: float
     where: Where = field(default_factory=dict)
 
+    effect: ClassVar[str] = "largest difference"
+
     def __str__(self) -> str:
         return f"{self.column} equals {self.other} within {self.tolerance:g} in every cell{_clause(self.where)}"
 
     def judge(self, table: pl.DataFrame) -> Judgement:
         """Judge a table that holds both columns."""
         chosen = _select(table, self.where, self)
-        _, first = _means(chosen, self.column)
-        _, second = _means(chosen, self.other)
-        return _judge(str(self), np.abs(first - second).max(1), -np.inf, self.tolerance)
+        cells, first = _means(chosen, self.column)
+        far = np.abs(first - _means(chosen, self.other)[1])
+        return _judge(self, far.max(1), -np.inf, self.tolerance, _place(cells, far[0].argmax()))
 
 
 Rule = Within | Exponent | Threshold | Ordered | Equal
@@ -351,12 +367,19 @@ def _crossings(along: Float[np.ndarray, " cells"], means: Means, level: float) -
     return np.where(known, found, np.nan)
 
 
-def _judge(rule: str, values: Float[np.ndarray, " draws"], low: float, high: float) -> Judgement:
+def _place(cells: list[dict[str, Any]], index: Any) -> str:
+    """A cell by those of its parameters that are not the same in all."""
+    telling = [name for name in cells[0] if len({cell[name] for cell in cells}) > 1]
+    return ", ".join(f"{name} = {cells[int(index)][name]}" for name in telling)
+
+
+def _judge(rule: Rule, values: Float[np.ndarray, " draws"], low: float, high: float, place: str = "") -> Judgement:
+    what = {"rule": str(rule), "meaning": rule.effect, "place": place}
     if not np.isfinite(values).all():
         finite = values[np.isfinite(values)]
         bounds = (float(finite.min()), float(finite.max())) if len(finite) else (-np.inf, np.inf)
         return Judgement(
-            rule=rule,
+            **what,
             verdict=UNDECIDED,
             effect=float(values[0]),
             interval=bounds,
@@ -370,7 +393,7 @@ def _judge(rule: str, values: Float[np.ndarray, " draws"], low: float, high: flo
         verdict = FAILS
     else:
         verdict, reason = UNDECIDED, f"the interval of '{rule}' reaches over the edge of its band"
-    return Judgement(rule=rule, verdict=verdict, effect=float(values[0]), interval=(bottom, top), reason=reason)
+    return Judgement(**what, verdict=verdict, effect=float(values[0]), interval=(bottom, top), reason=reason)
 
 
 def _clause(where: Where) -> str:

@@ -79,7 +79,7 @@ def failure_in(path: Path) -> tuple[str, str]:
         record = json.loads(path.read_text(encoding="utf-8"))
         definition = record["definition"]
         name = settings_text(definition["parameters"], definition["seed"])
-        return name, str(record["message"]).strip().splitlines()[-1]
+        return name, str(record.get("reason") or record["message"].strip().splitlines()[-1])
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return path.stem, "failed, and the record of why is unreadable"
 
@@ -195,8 +195,8 @@ class Store:
             damage.folder.rename(place)
         return place
 
-    def write_failure(self, point: Point, message: str) -> None:
-        """Keep why a point failed, until it succeeds.
+    def write_failure(self, point: Point, message: str, reason: str = "") -> None:
+        """Keep why a point failed, whole and in a line, until it succeeds.
 
         Raises:
             StoreError: when the system cannot write it.
@@ -204,7 +204,11 @@ class Store:
         path = self._failure(point)
         with _writing(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _put(path, json.dumps({"definition": point.definition, "message": message}, indent=1) + "\n")
+            _put(
+                path,
+                json.dumps({"definition": point.definition, "reason": reason, "message": message}, indent=1)
+                + "\n",
+            )
 
     def read_failure(self, point: Point) -> str | None:
         """Why a point failed when it was last tried, in a line, or None."""

@@ -135,6 +135,8 @@ class Verdict:
             "checks": [
                 {
                     "rule": check.rule,
+                    "meaning": check.meaning,
+                    "place": check.place,
                     "verdict": check.verdict,
                     "effect": number(check.effect),
                     "interval": ends(check.interval),

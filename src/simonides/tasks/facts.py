@@ -5,7 +5,7 @@ and noise tokens in random order and ends with EOS; what is asked for is a*(s, r
 subjects, `R` relations, `A` answers, D the size of A_r, `B` prompts, `T` positions, `V` tokens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -274,15 +274,24 @@ class Prompts:
 
 
 def read_facts(
-    source: Path | str, delimiter: str | None = None, header: bool | None = None, repeats: str = "refuse"
+    source: Mapping[str, str] | Path | str,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    repeats: str = "refuse",
 ) -> FactTable:
-    """A packaged table by its name, or a CSV file by its path, with `read_csv`'s options.
+    """A packaged table by its name, a CSV file by its path, with `read_csv`'s options, or a dictionary of answers.
 
     Several packaged tables joined by a plus are one with relations: "country-capital+country-currency".
 
     Raises:
         SimonidesError: when it is neither, or the file cannot be used.
     """
+    if isinstance(source, Mapping):
+        return FactTable(keys=tuple(source), attributes=tuple(source.values()))
+    if not isinstance(source, str | Path):
+        raise SimonidesError(
+            f"facts came as {type(source).__name__}; give a table's name, a CSV file's path, or a dictionary."
+        )
     if source in PACKAGED:
         return packaged(str(source))
     if isinstance(source, str) and "+" in source and not Path(source).exists():

@@ -37,8 +37,10 @@ class CapacityPlot:
         check_columns(table, self.crossing.column, self.crossing.axis, self.by)
         predicted = f"predicted {self.crossing.column}"
         found = groups_of(select(table, self.where), self.by)
+        places: set[float] = set()
         for (colour, marker), (value, group) in zip(cycle(), found, strict=False):
             x, draws = self.crossing.curve(group, self.against)
+            places.update(x.tolist())
             ends = [interval(column) if np.isfinite(column).all() else (np.nan, np.nan) for column in draws.T]
             low, high = np.array(ends).T
             mean = draws[0]
@@ -58,4 +60,4 @@ class CapacityPlot:
                 axes.plot(x, self.crossing.curve(renamed, self.against)[1][0], style, ms=12, lw=1.2, color=colour)
         if predicted in table.columns:
             axes.plot([], [], "-", lw=1.2, color=INK, label="prediction")
-        finish(axes, self.title, self.x_label, self.y_label, "xy")
+        finish(axes, self.title, self.x_label, self.y_label, "xy", places)

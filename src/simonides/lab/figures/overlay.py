@@ -61,7 +61,8 @@ class Overlay:
             axes.axhline(self.level, ls=":", lw=1, color=INK)
         if f"predicted {self.y}" in table.columns:
             axes.plot([], [], "-", lw=1.2, color=INK, label="prediction")
-        finish(axes, self.title, self.x_label, self.y_label, self.log)
+        places = chosen[f"cell {self.x}"].unique()
+        finish(axes, self.title, self.x_label, self.y_label, self.log, places if places.dtype.is_numeric() else ())
 
 
 def prediction_line(

@@ -1,6 +1,8 @@
 """What all figures share: colours, cells chosen and grouped, means with intervals, labels of axes."""
 
 import warnings
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31", "#7a7a7a")
 # entries of a legend that find room among the points
 _MOST_INSIDE = 5
+# measured places that are ticks of their own
+_MOST_TICKS = 7
 # stands for the page's text colour in an SVG
 INK = "#123456"
 
@@ -71,11 +75,14 @@ def summary(table: pl.DataFrame, x: str, y: str) -> tuple[np.ndarray, ...]:
     return wide[x].to_numpy(), means[0], low, high
 
 
-def finish(axes: "Axes", title: str, x_label: str, y_label: str, log: str) -> None:
-    """Scales, title, labels and legend."""
+def finish(axes: "Axes", title: str, x_label: str, y_label: str, log: str, places: Iterable[float] = ()) -> None:
+    """Scales, title, labels and legend; a logarithmic x axis has ticks at the measured `places` if few."""
     if "x" in log:
         axes.set_xscale("log")
         _label_log_ticks(axes.xaxis, axes.get_xlim())
+        few = sorted({float(place) for place in places})
+        if 1 < len(few) <= _MOST_TICKS and min(b / a for a, b in pairwise(few)) > 1.3:
+            axes.set_xticks(few)
     if "y" in log:
         axes.set_yscale("log")
         _label_log_ticks(axes.yaxis, axes.get_ylim())

@@ -235,27 +235,31 @@ function coordinateNodes(dimension, count) {
   return [nodes, weights.map((w) => w / total)];
 }
 
-// nodes of equal weight for a Gamma law of this mean: middles of quantiles, found on a grid
+// nodes and weights of Gauss's rule for a Gamma law of this mean: eigenvalues of the recurrence of Laguerre's
+// polynomials, and the first entries of its eigenvectors, by Jacobi's rotations (Golub & Welsch 1969)
 function gammaNodes(mean, relativeVariance, count) {
-  if (mean <= 0) return [0];
-  const shape = 1 / relativeVariance, spread = Math.sqrt(relativeVariance), grid = 4000;
-  const low = Math.max(1e-9, 1 - 7 * spread), high = 1 + 9 * spread;
-  const density = [], places = [];
-  let total = 0;
-  for (let i = 0; i < grid; i++) {
-    const x = low + (high - low) * (i + 0.5) / grid;
-    const value = Math.exp((shape - 1) * Math.log(x) - shape * (x - 1));
-    density.push(value); places.push(x); total += value;
+  if (mean <= 0) return [[0], [1]];
+  const shape = 1 / relativeVariance, matrix = [], vectors = [];
+  for (let i = 0; i < count; i++) {
+    matrix.push(new Array(count).fill(0)); vectors.push(new Array(count).fill(0));
+    matrix[i][i] = 2 * i + shape; vectors[i][i] = 1;
   }
-  const nodes = [];
-  let sum = 0, wanted = 0.5 / count;
-  for (let i = 0; i < grid && nodes.length < count; i++) {
-    sum += density[i] / total;
-    while (sum >= wanted && nodes.length < count) { nodes.push(places[i]); wanted += 1 / count; }
+  for (let i = 1; i < count; i++) matrix[i][i - 1] = matrix[i - 1][i] = Math.sqrt(i * (i + shape - 1));
+  for (let sweep = 0; sweep < 12; sweep++) {
+    for (let p = 0; p < count; p++) for (let q = p + 1; q < count; q++) {
+      if (matrix[p][q] === 0) continue;
+      const angle = 0.5 * Math.atan2(2 * matrix[p][q], matrix[q][q] - matrix[p][p]);
+      const c = Math.cos(angle), s = Math.sin(angle);
+      for (let k = 0; k < count; k++) {
+        [matrix[k][p], matrix[k][q]] = [c * matrix[k][p] - s * matrix[k][q], s * matrix[k][p] + c * matrix[k][q]];
+        [vectors[k][p], vectors[k][q]] = [c * vectors[k][p] - s * vectors[k][q], s * vectors[k][p] + c * vectors[k][q]];
+      }
+      for (let k = 0; k < count; k++) {
+        [matrix[p][k], matrix[q][k]] = [c * matrix[p][k] - s * matrix[q][k], s * matrix[p][k] + c * matrix[q][k]];
+      }
+    }
   }
-  while (nodes.length < count) nodes.push(high);
-  const middle = nodes.reduce((a, b) => a + b) / count;
-  return nodes.map((x) => mean * x / middle);
+  return [matrix.map((row, i) => mean * row[i] / shape), vectors[0].map((v) => v * v)];
 }
 
 // whether theory has a curve for these choices
@@ -268,18 +272,20 @@ function predicted(kind, rule, cosine) {
 function expectedRecall(d, n, kind, rule, cosine) {
   if (n < 2 || (rule === "pseudo_inverse" && n <= d)) return 1;
   const gaussian = kind === "gaussian";
-  const signals = gaussian ? gammaNodes(1, 2 / d, 5) : [cosine];
-  const norms = gaussian ? gammaNodes(1, 2 / d, 5) : [1];
+  const [signals, signalWeights] = gaussian ? gammaNodes(1, 2 / d, 5) : [[cosine], [1]];
+  const [norms, normWeights] = gaussian ? gammaNodes(1, 2 / d, 5) : [[1], [1]];
   let recall = 0;
-  for (const signal of signals) {
+  signals.forEach((signal, i) => {
     let variance = gaussian ? signal / d : 1 / d;
     if (rule === "pseudo_inverse") variance = signal * (n / d - 1) / (n - 1);
     const crowdMean = (n - 2) * variance;
-    const unevenness = 1 / (n - 1);
-    const crowd = gammaNodes(crowdMean, 2 * unevenness + 2 / d, gaussian ? 6 : 12);
-    for (const norm of norms) recall += given(d, n, signal, variance, crowd, norm, gaussian);
-  }
-  return Math.min(1, recall / (signals.length * norms.length));
+    const unevenness = 1 / Math.max(n - 2, 1);
+    const crowd = gammaNodes(crowdMean, 2 * unevenness + 2 / d, 5);
+    norms.forEach((norm, j) => {
+      recall += signalWeights[i] * normWeights[j] * given(d, n, signal, variance, crowd, norm, gaussian);
+    });
+  });
+  return Math.min(1, recall);
 }
 
 // recall given the input's signal and |u_y|^2 = norm: sums over z, |g|^2 and the overlap rho of a rival
@@ -289,7 +295,7 @@ function given(d, n, signal, variance, crowd, norm, gaussian) {
   const [overlaps, overlapWeights] = coordinateNodes(gaussian ? 1e9 : d, gaussian ? 21 : 41);
   const excess = (1 + 2 * spread) * (1 + 3 * spread) / (1 + spread) - 1;
   let recall = 0;
-  for (const g of crowd) {
+  crowd[0].forEach((g, i) => {
     for (let a = 0; a < standard.length; a++) {
       const right = root * signal + standard[a] * Math.sqrt(g * coordinate);
       const rest = gaussian ? 1 : Math.max(1 - standard[a] ** 2 * coordinate, 0);
@@ -305,9 +311,9 @@ function given(d, n, signal, variance, crowd, norm, gaussian) {
         if (!gaussian) kurtosis -= fromCrowd ** 2 * 6 / (d + 1);
         lost += overlapWeights[b] * tail((root - overlap) * right, both, kurtosis / both ** 2);
       }
-      recall += zWeights[a] / crowd.length * Math.exp((n - 1) * Math.log1p(-Math.min(Math.max(lost, 0), 1 - 1e-16)));
+      recall += crowd[1][i] * zWeights[a] * Math.exp((n - 1) * Math.log1p(-Math.min(Math.max(lost, 0), 1 - 1e-16)));
     }
-  }
+  });
   return recall;
 }
 
