@@ -280,6 +280,7 @@ def test_a_figure_that_asks_for_what_is_not_measured(tmp_path, capsys):
     code, _, err = simonides("report", *options, capsys=capsys)
     assert code == 2
     assert "did you mean 'deviation'" in err
+    assert "did you mean &#39;deviation&#39;" in next((tmp_path / "s" / "report").glob("local.html")).read_text()
 
 
 def test_json_has_no_infinities(tmp_path, capsys):

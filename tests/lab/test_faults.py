@@ -132,7 +132,7 @@ def test_a_divergence_is_kept_with_its_last_finite_state_and_told(tmp_path):
     assert diverged[1]["last finite"] is None
     again = json.loads(run(path, store, "--workers", "1").stdout)[0]
     assert (again["reused"], again["verdict"]) == (30, "undecided"), "the same numbers would come again"
-    index, _ = write_report([plan], Store(store), tmp_path / "pages")
+    index, _, _ = write_report([plan], Store(store), tmp_path / "pages")
     assert "4 of 30 runs diverged" in (index.parent / "local.html").read_text()
 
 

@@ -112,7 +112,8 @@ def test_has_a_question_a_source_and_a_citation(measured):
 
 def test_its_page_is_written(measured, tmp_path):
     plan, store = measured
-    index, _ = write_report([plan], store, tmp_path / "report")
+    index, _, problems = write_report([plan], store, tmp_path / "report")
+    assert not problems
     page = (tmp_path / "report" / f"{plan.file.paper}.html").read_text()
     assert page.count("<figure>") == len(plan.claim.figures)
     formula = page[page.index("<math") : page.index("</math>")]

@@ -1,6 +1,7 @@
 """`verdict` and `report`: what is to be thought of what a store holds, without measuring anything."""
 
 import json
+import sys
 
 from simonides import options as given
 from simonides.commands.targets import existing, plans_for
@@ -41,11 +42,13 @@ def report(options: given.Report) -> int:
     store = Store(options.store)
     if options.out is None:
         store.open_for_writing()
-    index, verdicts = write_report(plans, store, options.out or options.store / "report")
+    index, verdicts, problems = write_report(plans, store, options.out or options.store / "report")
     for found in verdicts:
         print(verdict_line(found))
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
     print(f"report: {index.resolve()}")
-    return 0
+    return 2 if problems else 0
 
 
 def verdict_line(found: Verdict) -> str:

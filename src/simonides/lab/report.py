@@ -39,6 +39,7 @@ class _Entry:
     formula: Markup | None
     checks: list[dict[str, str]]
     figures: list[dict[str, Any]]
+    problems: list[str]
     columns: list[str]
     rows: list[tuple[str, ...]]
     csv: str
@@ -49,8 +50,8 @@ class _Entry:
     bibtex: str
 
 
-def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Path, list[Verdict]]:
-    """Write the pages of some claims at one scale; returns the index and the verdicts.
+def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Path, list[Verdict], list[str]]:
+    """Write the pages of some claims at one scale; returns the index, the verdicts, and what could not be drawn.
 
     Raises:
         SimonidesError: when the folder cannot be written.
@@ -77,7 +78,8 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
     }
     for name, title in titles.items():
         (folder / f"{name}.html").write_text(page(f"{name}.html", title=title, **shown), encoding="utf-8")
-    return folder / "index.html", [entry.verdict for entry in every]
+    problems = [f"{entry.verdict.claim}: {problem}" for entry in every for problem in entry.problems]
+    return folder / "index.html", [entry.verdict for entry in every], problems
 
 
 def paper_title(paper: str) -> str:
@@ -109,6 +111,7 @@ def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
     verdict = judge(plan, gathered)
     anchor = plan.file.id.replace("/", "-")
     columns, rows = means_table(gathered)
+    figures, problems = _figures(plan.claim, gathered, anchor, folder)
     return _Entry(
         anchor=anchor,
         claim=plan.claim,
@@ -126,7 +129,8 @@ def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
             }
             for check in verdict.checks
         ],
-        figures=_figures(plan.claim, gathered, anchor, folder),
+        figures=figures,
+        problems=problems,
         columns=columns,
         rows=rows,
         csv=_tables(gathered, anchor, folder),
@@ -154,13 +158,20 @@ def formula(latex: str) -> Markup | None:
     return Markup(re.sub(r"&amp;(#x[0-9A-Fa-f]+|#[0-9]+|[a-z]+);", r"&\1;", text))
 
 
-def _figures(claim: Claim, gathered: Gathered, anchor: str, folder: Path) -> list[dict[str, Any]]:
-    drawn = []
+def _figures(
+    claim: Claim, gathered: Gathered, anchor: str, folder: Path
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Those that can be drawn, and why others cannot: one wrong column does not cost the report."""
+    drawn, problems = [], []
     for place, figure in enumerate(claim.figures if gathered.present else (), start=1):
-        files = render(figure, gathered.table, claim.predictions)
+        try:
+            files = render(figure, gathered.table, claim.predictions)
+        except SimonidesError as error:
+            problems.append(f"figure {place} of {len(claim.figures)} is not drawn: {error}")
+            continue
         caption = f"{figure.title}. Points: means with 95 % intervals over seeds."
         drawn.append(placed(files, folder, f"{anchor}-{place}", caption))
-    return drawn
+    return drawn, problems
 
 
 def _plain_table(gathered: Gathered) -> pl.DataFrame:
