@@ -4,7 +4,7 @@ import torch
 from simonides.dynamics import train
 from simonides.errors import SimonidesError
 from simonides.memories import embeddings
-from simonides.memories.training import Facts, LinearTraining
+from simonides.memories.training import StackedFacts, LinearTraining
 
 
 def problem(sizes, d=8):
@@ -13,7 +13,7 @@ def problem(sizes, d=8):
         g = torch.Generator().manual_seed(seed)
         inputs, outputs = (embeddings.sphere(size, d, g).double() for _ in range(2))
         drawn.append((inputs, outputs, torch.arange(size)))
-    return LinearTraining(facts=Facts.stack(drawn))
+    return LinearTraining(facts=StackedFacts.stack(drawn))
 
 
 def adam(parameters):
