@@ -4,7 +4,7 @@ import torch
 from simonides.dynamics import train
 from simonides.errors import SimonidesError
 from simonides.memories import embeddings
-from simonides.memories.training import StackedFacts, LinearTraining
+from simonides.memories.training import LinearTraining, StackedFacts
 
 
 def problem(sizes, d=8):
