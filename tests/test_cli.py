@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from claim_files import write_claim
 
+from simonides import errors
 from simonides.cli import main
 from simonides.lab.loading import scan
 
@@ -306,3 +307,13 @@ def test_sizes_that_cannot_be(arguments, message, capsys):
 
 def test_version(capsys):
     assert simonides("--version", capsys=capsys)[1].strip() == "0.1.0"
+
+
+def test_a_containers_limit_is_the_memory_there_is(tmp_path, monkeypatch):
+    (tmp_path / "memory.max").write_text("1000000\n")
+    monkeypatch.setattr(errors, "_CONTAINER", tmp_path / "memory.max")
+    assert errors.machine_memory() == 1_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert errors.machine_memory() > 1_000_000
+    with pytest.raises(errors.SimonidesError, match="GB this machine has; give less"):
+        errors.check_memory("this needs", 1e18, "give less")

@@ -7,6 +7,9 @@ traceback and exits with code 2.
 import difflib
 import os
 from collections.abc import Iterable
+from pathlib import Path
+
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
 class SimonidesError(ValueError):
@@ -44,11 +47,15 @@ def check_memory(what: str, needed: float, instead: str) -> None:
 
 
 def machine_memory() -> int | None:
-    """Bytes of memory that this machine has; None where the system does not tell."""
+    """Bytes of memory that this machine, or its container, has; None where the system does not tell."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return None
+    try:
+        return min(whole, int(_CONTAINER.read_text()))
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        return whole
 
 
 def check_not_negative(name: str, value: float) -> None:
