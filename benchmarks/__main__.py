@@ -32,7 +32,7 @@ def main() -> None:
                 table.append(line.row)
             else:
                 parts.append(f"- {line}")
-    (Path(__file__).parent / "results.md").write_text("\n".join([*text, *table, *parts]) + "\n")
+    (Path(__file__).parent / "results.md").write_text("\n".join([*text, *table, *parts]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

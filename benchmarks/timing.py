@@ -1,9 +1,13 @@
 """Interleaved timing: on a busy machine only ratios within one run mean something."""
 
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +47,9 @@ def interleaved(candidates: dict[str, Callable[[], object]], rounds: int = 7) ->
             if number:
                 seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def apart(measure: Callable[[], Result]) -> Result:
+    """What `measure` returns in a process of its own, whose peak memory owes nothing to what ran before."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(measure)
