@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import tyro
 
 from simonides import __version__
-from simonides.errors import SimonidesError, check_name
+from simonides.errors import SimonidesError, check_name, out_of_memory
 from simonides.options import NAMES, Command, Inspect, Run, Truncate
 
 _DESCRIPTION = """simonides: a laboratory for memory in transformer weights.
@@ -62,12 +62,10 @@ def _main(arguments: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
         return 0
-    except MemoryError:  # of Python; torch's own is a RuntimeError
-        return _say("error: out of memory; give smaller sizes, or fewer workers", 2)
     except OSError as error:
         return _say(f"error: {error.filename or 'the system'}: {error.strerror or error}", 2)
     except Exception as error:
-        if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+        if out_of_memory(error):
             return _say("error: out of memory; give smaller sizes, or fewer workers", 2)
         if os.environ.get("SIMONIDES_TRACEBACK"):
             raise

@@ -58,6 +58,12 @@ def machine_memory() -> int | None:
         return whole
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory was asked for in vain: Python by a class of its own, torch in a RuntimeError's words."""
+    refused = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return refused or isinstance(error, MemoryError)
+
+
 def check_not_negative(name: str, value: float) -> None:
     """Raise `SimonidesError` unless `value` is a finite number of at least 0."""
     if not 0 <= value < float("inf"):

@@ -78,7 +78,7 @@ class FactMemory:
         """
         check_at_least("d", d, 1)
         check_seed(seed)
-        table = facts if isinstance(facts, FactTable) else read_facts(facts)
+        table = read_facts(facts)
         needed = 4 * d * (2 * (len(table) + len(table.answers)) + d)
         check_memory(f"d = {d} and {len(table)} facts need", needed, "give a smaller d")
         generator = torch.Generator().manual_seed(seed)

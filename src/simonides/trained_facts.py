@@ -116,7 +116,7 @@ class TrainedFacts:
         check_seed(seed)
         if d < 8 or d % 8:
             raise SimonidesError(f"d = {d} does not part into 8 heads; give a multiple of 8.")
-        table = facts if isinstance(facts, FactTable) else read_facts(facts)
+        table = read_facts(facts)
         numbered = facts_of(table)
         if len(numbered) * len(numbered.answer_names) > _MOST:
             raise SimonidesError(

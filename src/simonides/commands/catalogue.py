@@ -1,11 +1,14 @@
 """`list`, `show` and `cite`: what there is, without looking at any result."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simonides import options as given
 from simonides.commands.targets import plans_for
 from simonides.lab import loading
+
+if TYPE_CHECKING:
+    from simonides.lab.grid import Grid
 
 
 def execute(command: given.List | given.Show | given.Cite) -> int:
@@ -39,9 +42,7 @@ def show(options: given.Show) -> int:
         if claim.statement:
             print(f"  {claim.statement}")
         for scale, grid in claim.scales.items():
-            axes = ", ".join(
-                f"{axis} = {_values([cell[axis] for cell in grid.cells])}" for axis in sorted(grid.axes)
-            )
+            axes = ", ".join(f"{axis} = {values}" for axis, values in _settings(grid))
             print(f"  {scale}: {len(grid.cells)} cells x {grid.seeds} seeds; {axes}")
         for rule in claim.rules:
             print(f"  rule: {rule}")
@@ -55,8 +56,7 @@ def parameters(target: str) -> str:
     """What can be set by hand in the claims that a name means, and what desk scale sets."""
     lines = ["Parameters, to be set for an exploration:"]
     for plan in plans_for(target, "desk"):
-        grid = plan.claim.scales["desk"]
-        axes = (f"--{axis} ({_values([cell[axis] for cell in grid.cells])})" for axis in sorted(grid.axes))
+        axes = (f"--{axis} ({values})" for axis, values in _settings(plan.claim.scales["desk"]))
         lines.append(f"  {plan.file.id}: {', '.join(axes)}")
     return "\n".join(lines)
 
@@ -68,6 +68,11 @@ def cite(options: given.Cite) -> int:
     references = dict.fromkeys(r for plan in plans_for(options.target, "desk") for r in plan.claim.references)
     print(bibtex(list(references)))
     return 0
+
+
+def _settings(grid: "Grid") -> list[tuple[str, str]]:
+    """Every parameter of a grid with the values it takes."""
+    return [(axis, _values([cell[axis] for cell in grid.cells])) for axis in sorted(grid.axes)]
 
 
 def _values(values: list[Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import torch
 
-from simonides.errors import SimonidesError, machine_memory
+from simonides.errors import SimonidesError, machine_memory, out_of_memory
 
 try:
     import resource
@@ -33,9 +33,9 @@ def within_memory() -> Iterator[None]:
         with _limit(there):
             yield
     except (MemoryError, RuntimeError) as error:
-        asked = _ASKED.search(str(error))
-        if there is None or not (isinstance(error, MemoryError) or asked):
+        if there is None or not out_of_memory(error):
             raise
+        asked = _ASKED.search(str(error))
         size = f"{int(asked[1]) / 1e9:.1f} GB at once, with " if asked else "more than "
         raise SimonidesError(
             f"these sizes ask for {size}{there / 1e9:.1f} GB of memory in this machine; give smaller ones."

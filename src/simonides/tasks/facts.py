@@ -274,18 +274,21 @@ class Prompts:
 
 
 def read_facts(
-    source: Mapping[str, str] | Path | str,
+    source: FactTable | Mapping[str, str] | Path | str,
     delimiter: str | None = None,
     header: bool | None = None,
     repeats: str = "refuse",
 ) -> FactTable:
     """A packaged table by its name, a CSV file by its path, with `read_csv`'s options, or a dictionary of answers.
 
+    A table stays as it is.
     Several packaged tables joined by a plus are one with relations: "country-capital+country-currency".
 
     Raises:
         SimonidesError: when it is neither, or the file cannot be used.
     """
+    if isinstance(source, FactTable):
+        return source
     if isinstance(source, Mapping):
         return FactTable(keys=tuple(source), attributes=tuple(source.values()))
     if not isinstance(source, str | Path):

@@ -142,13 +142,13 @@ def _given(
     # on the sphere z is a coordinate of g in a random direction, and G what is left of g; the noise that
     # inputs of the same answer add to a_y, and all of it off the sphere, is close to normal
     alone = output.bounded and own == 1
-    standard, z_weights = heavy(coordinate_nodes(dimension if alone else np.inf, 25), _NEGLIGIBLE)
+    standard, z_weights = _heavy(coordinate_nodes(dimension if alone else np.inf, 25), _NEGLIGIBLE)
     z = standard[:, None] * np.sqrt(norm * (own - 1) * variance + crowd * output.coordinate)
     right = root * signal + z  # score_y / |u_y|, at [z, |g|^2]
     rest = np.maximum(1 - standard**2 * output.coordinate, 0) if alone else np.ones_like(standard)
     # among many rivals, one that is likely to win counts even where such rivals are few
     least = _NEGLIGIBLE / max(1.0, sum(rivals.values()))
-    overlap, overlap_weights = heavy(coordinate_nodes(dimension if output.bounded else np.inf), least)
+    overlap, overlap_weights = _heavy(coordinate_nodes(dimension if output.bounded else np.inf), least)
     overlap = overlap * output.coordinate**0.5
     if output.bounded:
         rival_norm = np.ones_like(overlap)
@@ -200,7 +200,7 @@ def one_node(value: float) -> Nodes:
     return np.full(1, value), np.ones(1)
 
 
-def heavy(nodes: Nodes, least: float) -> tuple[Float[np.ndarray, " kept"], Float[np.ndarray, " kept"]]:
+def _heavy(nodes: Nodes, least: float) -> tuple[Float[np.ndarray, " kept"], Float[np.ndarray, " kept"]]:
     """The nodes with at least this weight: those of a Gauss rule far out weigh next to nothing."""
     values, weights = nodes
     kept = weights >= least
@@ -223,7 +223,6 @@ def coordinate_nodes(dimension: float, count: int = 24) -> Nodes:
     return nodes * dimension**0.5, weights / weights.sum()
 
 
-@cache
 def gamma_nodes(mean: float, relative_variance: float, count: int = 5) -> Nodes:
     """Nodes for a Gamma law."""
     if mean <= 0:
@@ -233,7 +232,6 @@ def gamma_nodes(mean: float, relative_variance: float, count: int = 5) -> Nodes:
     return mean * nodes / shape, weights
 
 
-@cache
 def beta_nodes(a: float, b: float, count: int = 7) -> Nodes:
     """Nodes for a Beta law."""
     step, total = np.arange(1, count), a + b - 2

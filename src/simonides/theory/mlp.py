@@ -151,12 +151,8 @@ def _token_moments(rho: float) -> tuple[float, float, float, float]:
     nodes, weights = normal_nodes(7)
     z, c = (1 + rho) ** 0.5 * nodes[:, None], (1 - rho) ** 0.5 * nodes
     a, b, derivative = (z + c) / 2**0.5, (z - c) / 2**0.5, z**2 - 1
-    integrands = (
-        derivative**2 + 0 * c,
-        (derivative * a) ** 2,
-        (derivative * a * b) ** 2,
-        (derivative * a * b) ** 3,
-    )
+    one, both = derivative * a, derivative * a * b
+    integrands = (derivative**2 + 0 * c, one**2, both**2, both**3)
     flat, square, fourth, cube = (float(weights @ values @ weights) for values in integrands)
     return flat, square, fourth, cube
 
