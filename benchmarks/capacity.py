@@ -14,10 +14,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.timing import HotPath, apart
-from simonides.dynamics import train
-from simonides.memories import embeddings
-from simonides.memories.training import LinearTraining, MLPTraining, StackedFacts
+from simonides.memories import LinearTraining, MLPTraining, StackedFacts, embeddings
 from simonides.probes import trained_capacity
+from simonides.training import train
 
 SEEDS = 5
 

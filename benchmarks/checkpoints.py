@@ -10,13 +10,10 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.timing import HotPath, interleaved
-from simonides.errors import SimonidesError
-from simonides.models.pretrained import PretrainedModel
-from simonides.papers.truncation._checkpoint import asked, opened
-from simonides.probes.answers import Questions, answer
-from simonides.probes.edits import Edit, edited
-from simonides.probes.heads import copied_share
-from simonides.probes.neurons import units_write
+from simonides.base import SimonidesError
+from simonides.checkpoints import PretrainedModel
+from simonides.papers.truncation.packaged_model import asked, opened
+from simonides.probes import Edit, Questions, answer, copied_share, edited, units_write
 from simonides.probes.truncation_search import search
 
 

@@ -12,9 +12,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from benchmarks.timing import HotPath, interleaved
-from simonides.models import CountedTransformer
-from simonides.models.factual_recall import recall_transformer
-from simonides.models.recall_training import train_recall
+from simonides.nn import CountedTransformer
+from simonides.papers.facts.model import recall_transformer
+from simonides.papers.facts.training import train_recall
 from simonides.tasks import Prompts, synthetic_facts
 
 SUBJECTS, ANSWERS, BATCH, LENGTH = 12, 8, 1024, 32

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from benchmarks.timing import HotPath, interleaved
-from simonides.models import Transformer, TransformerConfig
+from simonides.data import shakespeare
+from simonides.nn import Transformer, TransformerConfig
 from simonides.probes import masked_loss
-from simonides.tasks import TriggeredBigrams, shakespeare
+from simonides.tasks import TriggeredBigrams
 
 D, LENGTH, BATCH, TOKENS = 128, 64, 64, 65
 

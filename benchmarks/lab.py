@@ -9,17 +9,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from simonides.lab import Plan, Store, gather, judge, keep_plan, local, pending
 from simonides.lab.engines.local import Local
-from simonides.lab.loading import local
-from simonides.lab.measuring import pending
-from simonides.lab.plan import Plan, keep_plan
-from simonides.lab.store import Store
-from simonides.lab.verdict import gather, judge
 
 CLAIM = '''"""Nothing, many times."""
 import time
 import torch
-from simonides.lab import Claim, Threshold, product
+from simonides.lab import Claim
+from simonides.lab import product
+from simonides.lab import Threshold
 
 def measure(runs, *, n):
     end = time.process_time() + SECONDS

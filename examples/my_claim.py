@@ -7,10 +7,12 @@ A claim file outside the package: copy it, change `measure`, and run it with
 
 from torch import Tensor
 
-from simonides.lab import Claim, Ordered, Overlay, Runs, product
+from simonides.base import zipf
+from simonides.lab import Claim, Ordered, Runs, product
+from simonides.lab.figures import Overlay
 from simonides.memories import LinearMemory, embeddings
 from simonides.probes import recalled
-from simonides.tasks import identity, zipf_weights
+from simonides.tasks import identity
 
 
 def measure(runs: Runs, *, d: int, facts: int, exponent: float) -> dict[str, Tensor]:
@@ -18,7 +20,7 @@ def measure(runs: Runs, *, d: int, facts: int, exponent: float) -> dict[str, Ten
     inputs = embeddings.sphere(facts, d, runs.generators).to(runs.device)  # runs, facts, d
     outputs = embeddings.sphere(facts, d, runs.generators).to(runs.device)
     targets = identity(facts).to(runs.device).expand(len(runs), facts)
-    weights = zipf_weights(facts, exponent).to(runs.device).expand(len(runs), facts)
+    weights = zipf(facts, exponent).to(runs.device).expand(len(runs), facts)
     memory = LinearMemory.store(inputs, outputs, targets, weights)
     right = recalled(memory, inputs, outputs, targets).float()
     tenth = facts // 10

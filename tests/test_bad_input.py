@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from simonides.checkpoints import drawn_model, neox_config, save_step
 from simonides.cli import main
-from simonides.models.language_model import drawn_model, neox_config, save_step
-from simonides.tasks.texts import text_of
+from simonides.data import text_of
 
 pytest.importorskip("tokenizers", reason="needs the package tokenizers")
 CONTENT = "the cat sat on the mat. the dog sat on the log." * 20

@@ -6,11 +6,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from simonides.checkpoints import load_factors, load_pretrained
 from simonides.cli import main
-from simonides.models.pretrained import load_pretrained
-from simonides.models.pretrained.factors import load_factors
-from simonides.probes.edits import matrix_of
-from simonides.probes.truncation import decompose
+from simonides.probes import decompose, matrix_of
 
 pytest.importorskip("tokenizers", reason="needs the package tokenizers")
 

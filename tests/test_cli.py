@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from claim_files import write_claim
 
-from simonides import errors
+from simonides.base import errors, machine
 from simonides.cli import main
-from simonides.lab.loading import scan
+from simonides.lab import scan
 
 
 def simonides(*arguments, capsys):
@@ -311,9 +311,9 @@ def test_version(capsys):
 
 def test_a_containers_limit_is_the_memory_there_is(tmp_path, monkeypatch):
     (tmp_path / "memory.max").write_text("1000000\n")
-    monkeypatch.setattr(errors, "_CONTAINER", tmp_path / "memory.max")
-    assert errors.machine_memory() == 1_000_000
+    monkeypatch.setattr(machine, "_CONTAINER", tmp_path / "memory.max")
+    assert machine.machine_memory() == 1_000_000
     (tmp_path / "memory.max").write_text("max\n")
-    assert errors.machine_memory() > 1_000_000
+    assert machine.machine_memory() > 1_000_000
     with pytest.raises(errors.SimonidesError, match="GB this machine has; give less"):
-        errors.check_memory("this needs", 1e18, "give less")
+        machine.check_memory("this needs", 1e18, "give less")

@@ -10,7 +10,7 @@ import pytest
 
 from simonides.cli import main
 from simonides.commands.explore import explore_page, server
-from simonides.theory.recall import linear_recall
+from simonides.memories.laws.recall import linear_recall
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

@@ -3,28 +3,14 @@
 The names below load on first use, so that `import simonides` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from simonides.errors import SimonidesError
-    from simonides.facts import FactMemory
-    from simonides.memories import LinearMemory, LowRankMemory
-    from simonides.tasks import read_facts
+import lazy_loader
+
+from simonides.lab import register
 
 __version__ = "0.1.0"
-__all__ = ["FactMemory", "LinearMemory", "LowRankMemory", "SimonidesError", "__version__", "read_facts"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]
 
-_HOMES = {
-    "FactMemory": "simonides.facts",
-    "LinearMemory": "simonides.memories",
-    "LowRankMemory": "simonides.memories",
-    "SimonidesError": "simonides.errors",
-    "read_facts": "simonides.tasks",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'simonides' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+register(Path(__file__).parent / "papers")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import tyro
 
 from simonides import __version__
-from simonides.errors import SimonidesError, check_name, out_of_memory
+from simonides.base import SimonidesError, check_name, out_of_memory
 from simonides.options import NAMES, Command, Inspect, Run, Truncate
 
 _DESCRIPTION = """simonides: a laboratory for memory in transformer weights.

@@ -4,10 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from simonides.lab.loading import local
-from simonides.lab.plan import Plan
-from simonides.lab.store import Store
-from simonides.lab.verdict import gather
+from simonides.lab import Plan, Store, gather, local
 
 HEAD = '''"""Noise has the spread it is drawn with."""
 
@@ -15,7 +12,10 @@ import time
 
 import torch
 
-from simonides.lab import Claim, Overlay, Runs, Threshold, Within, product
+from simonides.lab import Claim, Runs
+from simonides.lab.figures import Overlay
+from simonides.lab import product
+from simonides.lab import Threshold, Within
 
 
 '''

@@ -14,11 +14,7 @@ import pytest
 import torch
 from claim_files import MEASURE, table, write_claim
 
-from simonides.lab.loading import local
-from simonides.lab.measuring import keep, measure, pending
-from simonides.lab.plan import Plan
-from simonides.lab.store import Store, Stored
-from simonides.lab.verdict import gather
+from simonides.lab import Plan, Store, Stored, gather, keep, local, measure, pending
 
 SLOW = MEASURE.replace("    return", "    time.sleep(0.25)\n    return")
 

@@ -11,11 +11,7 @@ import time
 import pytest
 from claim_files import MEASURE, table, write_claim
 
-from simonides.lab.loading import local
-from simonides.lab.plan import Plan
-from simonides.lab.report import write_report
-from simonides.lab.store import Store, Stored
-from simonides.lab.verdict import gather, judge
+from simonides.lab import Plan, Store, Stored, gather, judge, local, write_report
 
 SLOW = MEASURE.replace("    return", "    time.sleep(0.2)\n    return")
 
@@ -199,7 +195,7 @@ def test_a_claim_edited_while_it_runs_is_measured_as_it_was_planned(tmp_path):
 def test_a_worker_with_another_package_refuses(tmp_path):
     from dataclasses import replace
 
-    from simonides.lab.measuring import measure, pending
+    from simonides.lab import measure, pending
 
     plan, store = Plan(local(write_claim(tmp_path)), "smoke"), Store(tmp_path / "s")
     task = replace(pending(plan, store).tasks[0], package="another")

@@ -4,9 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from simonides.errors import SimonidesError
-from simonides.lab import Curves, Film, HeatMap
-from simonides.lab.figures import render
+from simonides.base import SimonidesError
+from simonides.lab.figures import Curves, Film, HeatMap, render
 
 
 def table():

@@ -1,6 +1,6 @@
 import pytest
 
-from simonides.lab.fingerprint import code_fingerprint, keyword_fingerprint
+from simonides.lab import code_fingerprint, keyword_fingerprint
 
 BASE = '''"""A file."""
 import math

@@ -3,9 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simonides.errors import SimonidesError
-from simonides.lab.grid import cells, product, zipped
-from simonides.lab.point import Point, digest_of
+from simonides.base import SimonidesError
+from simonides.lab import Point, cells, digest_of, product, zipped
 
 
 def point(**changes):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simonides.lab.report import formula
+from simonides.lab import formula
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from simonides.errors import SimonidesError
-from simonides.lab.rules import Crossing, Equal, Exponent, Ordered, Threshold, Within, check_rule
+from simonides.base import SimonidesError
+from simonides.lab import Crossing, Equal, Exponent, Ordered, Threshold, Within, check_rule
 
 
 def table(function, noise=0.01, seeds=8, **axes):

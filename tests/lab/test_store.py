@@ -5,9 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simonides.errors import SimonidesError
-from simonides.lab.point import Point
-from simonides.lab.store import ABOUT, ROWS, Damage, Store, Stored
+from simonides.base import SimonidesError
+from simonides.lab import ABOUT, ROWS, Damage, Point, Store, Stored
 
 POINT = Point(claim="a/b", version=1, code="c", parameters=(("d", 8),), seed=0)
 TABLE = pl.DataFrame({"recall": [0.5, 0.25]})

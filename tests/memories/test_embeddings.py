@@ -3,8 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simonides.errors import SimonidesError
-from simonides.memories import embed, embeddings, quantised
+from simonides.base import SimonidesError
+from simonides.memories import embed, embeddings
+from simonides.memories.quantised import quantised
 
 
 @given(count=st.integers(1, 12), extra=st.integers(0, 5), seed=st.integers(0, 1000))

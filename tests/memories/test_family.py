@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_model, save_model
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.memories import (
     HopfieldMemory,
     LinearMemory,

@@ -2,10 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from simonides.errors import SimonidesError
-from simonides.hermite import coefficient, hermite
-from simonides.memories import MLPMemory, embeddings, token_query
-from simonides.memories.mlp import derivative
+from simonides.base import SimonidesError, coefficient
+from simonides.base.hermite import hermite
+from simonides.memories import MLPMemory, derivative, embeddings, token_query
 
 
 def drawn(facts, d, generator):

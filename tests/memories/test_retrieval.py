@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.memories import margins, recall, top_answers
 
 

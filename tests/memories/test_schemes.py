@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.memories import LinearMemory, embeddings, storage_weights
 from simonides.probes import population_errors, recalled
 

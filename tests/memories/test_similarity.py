@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.memories import NearestMemory, SoftmaxMemory, embeddings
 
 

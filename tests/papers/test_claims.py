@@ -5,12 +5,19 @@ from importlib.util import find_spec
 import jaxtyping
 import pytest
 
-from simonides.lab.loading import package_fingerprint, scan
-from simonides.lab.measuring import Task, keep, measure, pending
-from simonides.lab.plan import Plan
-from simonides.lab.report import write_report
-from simonides.lab.store import Store
-from simonides.lab.verdict import gather, judge
+from simonides.lab import (
+    Plan,
+    Store,
+    Task,
+    gather,
+    judge,
+    keep,
+    measure,
+    package_fingerprint,
+    pending,
+    scan,
+    write_report,
+)
 
 FILES = {file.id: file for file in scan()}
 # what a claim needs beside the package itself

@@ -7,12 +7,21 @@ import math
 import pytest
 import torch
 
-from simonides.errors import SimonidesError
-from simonides.models.language_model import drawn_model, neox_config
-from simonides.probes.answers import Questions, answer, bootstrap, perplexity, split
-from simonides.probes.edits import Edit, edited, layers_named, matrices_named
-from simonides.probes.truncation_search import compose, search
-from simonides.tasks.questions import read_questions
+from simonides.base import SimonidesError, mean_interval
+from simonides.checkpoints import drawn_model, neox_config
+from simonides.data import read_questions
+from simonides.probes import (
+    Edit,
+    Questions,
+    answer,
+    compose,
+    edited,
+    layers_named,
+    matrices_named,
+    perplexity,
+    split,
+)
+from simonides.probes.truncation_search import search
 
 
 def model():
@@ -88,13 +97,13 @@ def test_layers_and_matrices_by_name():
             matrices_named(net, pattern)
 
 
-def test_split_and_bootstrap():
+def test_split_and_mean_interval():
     a, b = split(50, 0.2, torch.Generator().manual_seed(0))
     assert len(a) == 10 and sorted([*a.tolist(), *b.tolist()]) == list(range(50))
     with pytest.raises(SimonidesError, match="none on one side"):
         split(2, 0.2, torch.Generator())
     values = torch.randn(400, generator=torch.Generator().manual_seed(0))
-    low, high = bootstrap(values, torch.Generator().manual_seed(1))
+    low, high = mean_interval(values, torch.Generator().manual_seed(1))
     half = 1.96 * float(values.std()) / 20
     assert (low, high) == pytest.approx((float(values.mean()) - half, float(values.mean()) + half), abs=0.02)
 

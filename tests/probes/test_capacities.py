@@ -5,11 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.memories import LinearMemory, NearestMemory
+from simonides.memories.laws.recall import linear_capacity
+from simonides.memories.laws.similarity import nearest_capacity
 from simonides.probes import capacity, on_spheres, search, trained_capacity
-from simonides.theory.recall import linear_capacity
-from simonides.theory.similarity import nearest_capacity
 
 
 def generators(count=5):

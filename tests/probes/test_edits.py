@@ -5,12 +5,10 @@ import copy
 import pytest
 import torch
 
-from simonides.errors import SimonidesError
-from simonides.models.pretrained import Architecture, PretrainedModel
-from simonides.probes.answers import Questions, answer
-from simonides.probes.edits import MATRICES, Edit, edited, matrix_of
-from simonides.probes.truncation import decompose
-from simonides.probes.truncation_search import best, search
+from simonides.base import SimonidesError
+from simonides.checkpoints import Architecture, PretrainedModel
+from simonides.probes import MATRICES, Edit, Questions, answer, best, decompose, edited, matrix_of
+from simonides.probes.truncation_search import search
 
 
 def model(parallel=False, gated=True, groups=2):

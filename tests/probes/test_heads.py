@@ -3,20 +3,19 @@
 import pytest
 import torch
 
-from simonides.errors import SimonidesError
-from simonides.models.language_model import drawn_model, neox_config
-from simonides.models.pretrained import Architecture, PretrainedModel
-from simonides.probes.heads import (
+from simonides.base import SimonidesError, share_interval
+from simonides.checkpoints import Architecture, PretrainedModel, drawn_model, neox_config
+from simonides.probes import (
+    Spectrum,
     attention_looks,
     copied_share,
     head_weights,
+    leading_write,
     looks,
     product_values,
     repeated_tokens,
-    wilson,
+    units_write,
 )
-from simonides.probes.neurons import leading_write, units_write
-from simonides.probes.spectrum import Spectrum
 
 
 def neox():
@@ -143,7 +142,7 @@ def test_the_interval_of_a_share_is_scipys(share):
     from scipy.stats import binomtest
 
     expected = binomtest(int(share * 50), 50).proportion_ci(0.95, method="wilson")
-    assert wilson(share, 50) == pytest.approx((expected.low, expected.high), abs=1e-6)
+    assert share_interval(share, 50) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_a_head_that_writes_nothing_copies_nothing():

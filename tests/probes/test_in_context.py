@@ -3,10 +3,12 @@
 import pytest
 import torch
 
-from simonides.errors import SimonidesError
-from simonides.models import Transformer, TransformerConfig
-from simonides.probes import baselines, bigram_divergence, in_context, masked_loss
-from simonides.tasks import TriggeredBigrams, shakespeare
+from simonides.base import SimonidesError
+from simonides.data import shakespeare
+from simonides.nn import Transformer, TransformerConfig
+from simonides.probes import baselines, bigram_divergence, masked_loss
+from simonides.probes.in_context import in_context
+from simonides.tasks import TriggeredBigrams
 
 TASK = TriggeredBigrams(bigrams=shakespeare(), length=30, triggers="frequent")
 FOUND = TASK.sample(40, torch.Generator().manual_seed(0))

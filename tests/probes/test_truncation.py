@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simonides.errors import SimonidesError
-from simonides.probes.truncation import decompose, decompose_leading
+from simonides.base import SimonidesError
+from simonides.probes import decompose, decompose_leading
 
 
 def matrix(m, n, seed=0):

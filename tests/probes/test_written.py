@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
+from simonides.memories.laws.gradients import one_step_weight
 from simonides.probes import written_memory
-from simonides.theory.gradients import one_step_weight
 
 
 class Copy(nn.Module):

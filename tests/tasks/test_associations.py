@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simonides.errors import SimonidesError
-from simonides.tasks import identity, injective, many_to_one, permutation, random_function, zipf_weights
+from simonides.base import SimonidesError, zipf
+from simonides.tasks import identity, injective, many_to_one, permutation, random_function
 
 
 @given(inputs=st.integers(1, 60), extra=st.integers(0, 20), seed=st.integers(0, 99))
@@ -42,7 +42,7 @@ def test_identity_and_mod():
 
 @given(inputs=st.integers(1, 300), exponent=st.floats(0, 3))
 def test_zipf(inputs, exponent):
-    p = zipf_weights(inputs, exponent).double()
+    p = zipf(inputs, exponent)
     assert p.sum().item() == pytest.approx(1, abs=1e-4)
     assert (p[0] / p[-1]).item() == pytest.approx(inputs**exponent, rel=1e-3)
 
@@ -54,7 +54,7 @@ def test_zipf(inputs, exponent):
         lambda g: many_to_one(3, 0),
         lambda g: injective(3, 2, g),
         lambda g: random_function(0, 2, g),
-        lambda g: zipf_weights(3, -1.0),
+        lambda g: zipf(3, -1.0),
     ],
 )
 def test_bad_sizes(call, generator):

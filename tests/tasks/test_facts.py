@@ -5,8 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simonides.errors import SimonidesError
-from simonides.tasks import FactTable, Prompts, facts_of, read_csv, synthetic_facts
+from simonides.base import SimonidesError
+from simonides.data import FactTable, read_csv
+from simonides.tasks import Prompts, facts_of, synthetic_facts
 
 
 def facts(subjects=5, relations=3, answers=4, kind="random", seed=0):

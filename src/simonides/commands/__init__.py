@@ -15,7 +15,7 @@ def execute(command: object, unknown: list[str]) -> int:
             return catalogue.execute(command)
         case options.Run():
             if command.engine == "local" and command.workers != 1:
-                from simonides.lab.forking import warm_up
+                from simonides.lab import warm_up
 
                 warm_up()
             from simonides.commands.run import parse_overrides, run

@@ -8,7 +8,7 @@ from simonides.commands.targets import plans_for
 from simonides.lab import loading
 
 if TYPE_CHECKING:
-    from simonides.lab.grid import Grid
+    from simonides.lab import Grid
 
 
 def execute(command: given.List | given.Show | given.Cite) -> int:
@@ -63,7 +63,7 @@ def parameters(target: str) -> str:
 
 def cite(options: given.Cite) -> int:
     """Print each entry once."""
-    from simonides.lab.references import bibtex
+    from simonides.lab import bibtex
 
     references = dict.fromkeys(r for plan in plans_for(options.target, "desk") for r in plan.claim.references)
     print(bibtex(list(references)))

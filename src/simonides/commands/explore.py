@@ -4,8 +4,8 @@ import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from simonides import options as given
-from simonides.errors import SimonidesError
-from simonides.lab.pages import page, script
+from simonides.base import SimonidesError
+from simonides.lab import page, script
 
 _HOST = "127.0.0.1"
 

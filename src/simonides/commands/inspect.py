@@ -12,16 +12,20 @@ import torch
 from torch import Tensor
 
 from simonides import options as given
+from simonides.base import (
+    SimonidesError,
+    check_at_least,
+    check_memory,
+    check_seed,
+    read_text,
+    resampled_means,
+    share_interval,
+)
+from simonides.checkpoints import PretrainedModel, TextTokens, load_pretrained
 from simonides.commands.inspection_page import Inspection, write_inspection
 from simonides.commands.places import check_there, out_folder, step_folders
 from simonides.commands.progress import Start, Tick, ticking
-from simonides.errors import SimonidesError, check_at_least, check_memory, check_seed
-from simonides.lab.rules import resampled_means
-from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretrained
-from simonides.probes.heads import attention_looks, head_weights, repeated_tokens, wilson
-from simonides.probes.neurons import leading_write, units_write
-from simonides.probes.spectrum import Spectrum
-from simonides.tasks.files import text_content
+from simonides.probes import Spectrum, attention_looks, head_weights, leading_write, repeated_tokens, units_write
 
 # heads that are printed
 _BEST = 8
@@ -108,7 +112,7 @@ def read_model(model: PretrainedModel, text: TextTokens | None, options: given.I
     weights = []
     for number, read in enumerate(head_weights(model, asked)):
         weights.append(read)
-        ends = [wilson(share, len(asked)) for share in read.copied.tolist()]
+        ends = [share_interval(share, len(asked)) for share in read.copied.tolist()]
         whole = len(asked) == a.vocabulary  # then nothing was sampled
         heads[number] = heads[number].with_columns(
             copied=pl.Series(read.copied.tolist()),
@@ -192,7 +196,7 @@ def _sequences(
     if options.text is not None:
         if text is None:
             raise SimonidesError("--text needs the checkpoint's tokenizer; leave it out for random tokens.")
-        tokens = text.encode(text_content(options.text))
+        tokens = text.encode(read_text(options.text))
         longest = _passage(model, options)
         if len(tokens) < longest:
             raise SimonidesError(f"{options.text} has {len(tokens)} tokens, a passage {longest}; give more.")

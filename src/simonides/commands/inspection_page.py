@@ -11,11 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
+from simonides.checkpoints import PretrainedModel
+from simonides.lab import page, placed
 from simonides.lab.figures import painted
 from simonides.lab.figures.style import COLOURS
-from simonides.lab.pages import page, placed
-from simonides.models.pretrained import PretrainedModel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

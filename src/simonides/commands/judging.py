@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simonides.models.pretrained import PretrainedModel
-from simonides.probes.answers import Answers, Questions, answer, bootstrap, perplexity
-from simonides.probes.edits import replaced
+from simonides.base import mean_interval
+from simonides.checkpoints import PretrainedModel
+from simonides.probes import Answers, Questions, answer, perplexity, replaced
 
 Key = tuple[int, str]
 
@@ -58,12 +58,12 @@ def reported(one: Judged, before: Judged, rows: Tensor, generator: torch.Generat
     ).log()
     return {
         "accuracy": float(one.answers.right[rows].mean()),
-        "accuracy_interval": bootstrap(one.answers.right[rows], generator),
+        "accuracy_interval": mean_interval(one.answers.right[rows], generator),
         "gain": float(gain.mean()),
-        "gain_interval": bootstrap(gain, generator),
+        "gain_interval": mean_interval(gain, generator),
         "probability": float(one.answers.probability[rows].mean()),
         "log_gain": float(more.mean()),
-        "log_gain_interval": bootstrap(more, generator),
+        "log_gain_interval": mean_interval(more, generator),
         "median_rank": float(one.answers.rank[rows].double().median()),
         "generic": float(one.answers.watched[rows, 0].mean()),
     }

@@ -4,7 +4,7 @@ import re
 import sys
 from pathlib import Path
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 
 
 def check_there(checkpoint: Path) -> None:

@@ -9,12 +9,16 @@ from dataclasses import asdict
 import torch
 
 from simonides import options as given
-from simonides.errors import SimonidesError, check_at_least, check_memory, check_seed
-from simonides.models.language_model import drawn_model, neox_config, parted, save_step, train_language_model
-from simonides.models.pretrained.layouts import architecture_of
-from simonides.models.pretrained.reading import json_object
-from simonides.tasks.files import text_content
-from simonides.tasks.texts import manual, text_of
+from simonides.base import SimonidesError, check_at_least, check_memory, check_seed, read_json_object, read_text
+from simonides.checkpoints import (
+    architecture_of,
+    drawn_model,
+    neox_config,
+    parted,
+    save_step,
+    train_language_model,
+)
+from simonides.data import manual, text_of
 
 # may change when a training goes on
 _FREE = ("out", "steps")
@@ -27,7 +31,7 @@ def pretrain(options: given.Pretrain) -> int:
     check_seed(options.seed)
     if not 0 < options.rate < math.inf:
         raise SimonidesError(f"rate = {options.rate} makes no sense; give a number above 0, such as 0.004.")
-    content = manual() if options.text is None else text_content(options.text)
+    content = manual() if options.text is None else read_text(options.text)
     text = text_of(content)
     config = neox_config(len(text.characters), options.d, options.layers, options.heads, options.length)
     # weights, gradients and AdamW's two moments; streams, hidden units, attention and logits of a batch
@@ -74,7 +78,7 @@ def _settle(options: given.Pretrain, content: str) -> None:
         raise SimonidesError(f"{options.out} is a file; give a folder to write to.")
     path = options.out / "settings.json"
     if path.exists():
-        there = json_object(path)
+        there = read_json_object(path)
         other = [name for name in settings if there.get(name) != settings[name]]
         if other:
             raise SimonidesError(

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from simonides import options as given
-from simonides.errors import SimonidesError, check_memory
-from simonides.facts import Answer, FactMemory
-from simonides.tasks import FactTable, read_facts
-from simonides.trained_facts import TrainedFacts
+from simonides.base import SimonidesError, check_memory
+from simonides.data import FactTable
+from simonides.papers.facts.fact_memory import Answer, FactMemory
+from simonides.papers.facts.trained_facts import TrainedFacts
+from simonides.tasks import read_facts
 
 
 def recall(options: given.Recall) -> int:

@@ -5,9 +5,7 @@ import sys
 
 from simonides import options as given
 from simonides.commands.targets import existing, plans_for
-from simonides.lab.report import interval_text, number, write_report
-from simonides.lab.store import Store
-from simonides.lab.verdict import Verdict, gather, judge
+from simonides.lab import Store, Verdict, gather, interval_text, judge, number, write_report
 
 
 def execute(command: given.Verdict | given.Report) -> int:

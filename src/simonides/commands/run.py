@@ -12,20 +12,28 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column
 
 from simonides import options as given
+from simonides.base import SimonidesError
 from simonides.commands.results import verdict_line
 from simonides.commands.targets import plans_for
-from simonides.errors import SimonidesError
+from simonides.lab import (
+    Gathered,
+    Outcome,
+    Pending,
+    Plan,
+    Store,
+    Task,
+    bibtex,
+    check_rule,
+    gather,
+    judge,
+    keep_plan,
+    means_table,
+    pending,
+)
 from simonides.lab.engines import Engine
 from simonides.lab.engines.local import Local
 from simonides.lab.engines.ray_cluster import Ray
 from simonides.lab.engines.slurm_cluster import Slurm
-from simonides.lab.measuring import Outcome, Pending, Task, pending
-from simonides.lab.plan import Plan, keep_plan
-from simonides.lab.references import bibtex
-from simonides.lab.report import means_table
-from simonides.lab.rules import check_rule
-from simonides.lab.store import Store
-from simonides.lab.verdict import Gathered, gather, judge
 
 
 def run(options: given.Run, overrides: dict[str, Any]) -> int:

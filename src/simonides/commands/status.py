@@ -5,8 +5,7 @@ from typing import Any
 
 from simonides import options as given
 from simonides.commands.targets import existing, find
-from simonides.lab.counting import count, kept_keys
-from simonides.lab.loading import ClaimFile
+from simonides.lab import ClaimFile, count, kept_keys
 
 _SHOWN = 3
 
@@ -43,6 +42,6 @@ def status(options: given.Status) -> int:
 
 def _planned(file: ClaimFile, scale: str) -> list[str]:
     # the claim was never run here as it is now, so it must be loaded, and torch with it
-    from simonides.lab.plan import Plan
+    from simonides.lab import Plan
 
     return [point.key for point in Plan(file, scale).points]

@@ -4,13 +4,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simonides.errors import SimonidesError, suggest
-from simonides.lab import loading
-from simonides.lab.loading import ClaimFile
+from simonides.base import SimonidesError, suggest
+from simonides.lab import ClaimFile, loading
 
 if TYPE_CHECKING:
-    from simonides.lab.plan import Plan
-    from simonides.lab.store import Store
+    from simonides.lab import Plan, Store
 
 
 # one claim for each part of the talk, in its order
@@ -62,7 +60,7 @@ def find(target: str) -> list[ClaimFile]:
 def plans_for(target: str, scale: str, overrides: dict[str, Any] | None = None) -> list["Plan"]:
     """A plan for every claim that a name means."""
     files = find(target)
-    from simonides.lab.plan import Plan
+    from simonides.lab import Plan
 
     return [Plan(file, scale, tuple((overrides or {}).items())) for file in files]
 
@@ -71,6 +69,6 @@ def existing(folder: Path) -> "Store":
     """A store to read from, with a word where there is none yet."""
     if not folder.exists():
         print(f"store {folder} does not exist yet; nothing has been run there", file=sys.stderr)
-    from simonides.lab.store import Store
+    from simonides.lab import Store
 
     return Store(folder)

@@ -11,21 +11,38 @@ import torch
 from torch import Tensor
 
 from simonides import options as given
+from simonides.base import (
+    SimonidesError,
+    check_at_least,
+    check_free,
+    check_memory,
+    check_seed,
+    check_share,
+    read_text,
+)
+from simonides.checkpoints import (
+    PretrainedModel,
+    TextTokens,
+    load_pretrained,
+    reference_difference,
+    rewrite_checkpoint,
+    save_factors,
+)
 from simonides.commands.judging import Bench, Judged, Key, as_json, line
 from simonides.commands.places import check_there, out_folder, step_folders
 from simonides.commands.progress import Start, ticking
 from simonides.commands.truncate_search import search_edits, shares_of
-from simonides.errors import SimonidesError, check_at_least, check_memory, check_seed, check_share
-from simonides.models.pretrained import PretrainedModel, TextTokens, load_pretrained, rewrite_checkpoint
-from simonides.models.pretrained.factors import save_factors
-from simonides.models.pretrained.reference import reference_difference
-from simonides.models.pretrained.writing import check_free
-from simonides.probes.answers import Questions
-from simonides.probes.edits import layers_named, matrices_named, matrix_of, replaced
-from simonides.probes.truncation import Decomposition, decompose, decompose_leading
-from simonides.tasks.files import text_content
-from simonides.tasks.questions import WordQuestions, read_questions
-from simonides.tasks.texts import manual
+from simonides.data import WordQuestions, manual, read_questions
+from simonides.probes import (
+    Decomposition,
+    Questions,
+    decompose,
+    decompose_leading,
+    layers_named,
+    matrices_named,
+    matrix_of,
+    replaced,
+)
 
 # sides from which the leading directions alone are followed, where few are kept
 _LARGE = 4096
@@ -43,7 +60,7 @@ def truncate(options: given.Truncate) -> int:
     if options.save == "checkpoint":
         check_free(out / "checkpoint")
     asked = None if options.questions is None else read_questions(options.questions, options.templates)
-    content = manual() if options.text is None else text_content(options.text)
+    content = manual() if options.text is None else read_text(options.text)
     text = TextTokens(options.checkpoint)
     with torch.no_grad(), ticking(options.json) as show:
         tick = show("untouched", 2)

@@ -4,14 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from simonides import options as given
+from simonides.base import SimonidesError
 from simonides.commands.judging import Bench, Judged, reported
 from simonides.commands.progress import Start
 from simonides.commands.truncation_page import write_search
-from simonides.errors import SimonidesError
-from simonides.probes.answers import Answers, split
-from simonides.probes.edits import Edit, cut_matrix, matrix_of
-from simonides.probes.truncation import decompose
-from simonides.probes.truncation_search import best, compose, search
+from simonides.probes import Answers, Edit, best, compose, cut_matrix, decompose, matrix_of, split
+from simonides.probes.truncation_search import search
 
 # share of the questions that an edit is chosen by
 _CHOSEN_BY = 0.2

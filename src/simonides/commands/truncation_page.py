@@ -10,10 +10,9 @@ from torch import Tensor
 
 from simonides import options as given
 from simonides.commands.judging import Judged
+from simonides.lab import page, placed
 from simonides.lab.figures import painted
-from simonides.lab.pages import page, placed
-from simonides.probes.answers import Answers
-from simonides.probes.edits import MATRICES, Edit
+from simonides.probes import MATRICES, Answers, Edit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

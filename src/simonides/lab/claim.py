@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least
+from simonides.base import SimonidesError, check_at_least
 from simonides.lab.figures import Figure
 from simonides.lab.grid import Grid
 from simonides.lab.rules import Rule

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simonides.errors import SimonidesError, check_at_least
+from simonides.base import SimonidesError, check_at_least
 
 Value = int | float | str | bool
 Cell = Mapping[str, Value]

@@ -9,10 +9,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
+from simonides.lab.registry import folders
 
 _PACKAGE = Path(__file__).parent.parent
-PAPERS = _PACKAGE / "papers"
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ def _from_text(name: str, path: Path, text: str) -> ClaimFile:
 
 
 def scan() -> list[ClaimFile]:
-    """Every claim of the package, by paper and name."""
+    """Every claim of the registered folders, by paper and name."""
     return [
         ClaimFile(f"{folder.name}/{path.stem.replace('_', '-')}", path)
-        for folder in sorted(PAPERS.iterdir())
-        if folder.is_dir()
-        for path in sorted(folder.glob("[!_]*.py"))
+        for papers in folders()
+        for folder in sorted(papers.iterdir())
+        for path in sorted(folder.glob("claims/[!_]*.py"))
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.lab.claim import Claim, Runs
 from simonides.lab.environment import environment
 from simonides.lab.loading import ClaimFile, line_in, package_fingerprint

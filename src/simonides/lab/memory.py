@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import torch
 
-from simonides.errors import SimonidesError, machine_memory, out_of_memory
+from simonides.base import SimonidesError, machine_memory, out_of_memory
 
 try:
     import resource

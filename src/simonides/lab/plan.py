@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 
-from simonides.errors import SimonidesError, check_name
+from simonides.base import SimonidesError, check_name
 from simonides.lab.claim import SCALES, Claim
 from simonides.lab.counting import sources
 from simonides.lab.fingerprint import code_fingerprint, keyword_fingerprint

@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 
 import polars as pl
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 
 Predictions = Mapping[str, Callable[..., float]]
 

@@ -1,17 +1,18 @@
-"""The bibliography: BibTeX entries by key, from the file that comes with the package."""
+"""The bibliography: BibTeX entries by key, from the files beside the registered papers."""
 
 import re
 from collections.abc import Sequence
 from functools import cache
 
-from simonides.errors import SimonidesError, suggest
-from simonides.lab.loading import PAPERS
+from simonides.base import SimonidesError, suggest
+from simonides.lab.registry import folders
 
 
 @cache
 def bibliography() -> dict[str, str]:
-    """Every entry of the package's bibliography by its key."""
-    text = (PAPERS / "references.bib").read_text(encoding="utf-8")
+    """Every entry of the registered bibliographies by its key."""
+    files = [path for folder in folders() if (path := folder / "references.bib").is_file()]
+    text = "\n\n".join(path.read_text(encoding="utf-8") for path in files)
     entries = re.split(r"\n(?=@)", text.strip())
     return {entry[entry.index("{") + 1 : entry.index(",")]: entry.strip() for entry in entries}
 

@@ -15,13 +15,13 @@ import polars as pl
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.lab.claim import Claim
 from simonides.lab.figures import render
-from simonides.lab.loading import PAPERS
 from simonides.lab.pages import page, placed
 from simonides.lab.plan import Plan
 from simonides.lab.references import bibtex
+from simonides.lab.registry import folders
 from simonides.lab.rules import cell_columns
 from simonides.lab.store import Store
 from simonides.lab.verdict import Gathered, Verdict, gather, judge
@@ -84,8 +84,9 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
 
 def paper_title(paper: str) -> str:
     """First line of the docstring of a paper's folder, or the name itself."""
-    path = PAPERS / paper / "__init__.py"
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path.is_file() else None
+    paths = (folder / paper / "__init__.py" for folder in folders())
+    path = next((path for path in paths if path.is_file()), None)
+    text = None if path is None else ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     return text.splitlines()[0].rstrip(".") if text else f"Claims from {paper} files"
 
 

@@ -15,11 +15,10 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from simonides.errors import SimonidesError, check_name, suggest
+from simonides.base import SimonidesError, check_name, log_slope, percentile_interval, resampled_means, suggest
 from simonides.lab.grid import Value
 
 HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
-RESAMPLES = 2000
 Where = Mapping[str, Value]
 # a parameter, or several whose product is meant
 Against = str | tuple[str, ...]
@@ -134,10 +133,7 @@ class Exponent:
             raise SimonidesError(
                 f"rule '{self}' needs two values of {product_name(self.against)}, the table has fewer."
             )
-        centred = np.log(x) - np.log(x).mean()
-        with np.errstate(invalid="ignore", divide="ignore"):
-            slopes = np.log(y) @ centred / (centred @ centred)
-        return _judge(self, slopes, self.low, self.high)
+        return _judge(self, log_slope(x, y), self.low, self.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,26 +269,6 @@ def check_rule(rule: Rule, cells: Sequence[Mapping[str, Value]]) -> None:
             )
 
 
-def interval(values: Float[np.ndarray, " draws"]) -> tuple[float, float]:
-    """The 95 % percentile interval of the resamples, values[1:]."""
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    return float(low), float(high)
-
-
-def resampled_means(by_seed: Float[np.ndarray, "cells seeds"]) -> Means:
-    """Means over seeds: row 0 for the sample, then one row for each of the resamples of whole seeds.
-
-    Entries that are missing (NaN) are left out of their cell's mean.
-    """
-    seeds = by_seed.shape[1]
-    draws = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
-    counts = np.stack([(draws == seed).sum(1) for seed in range(seeds)], axis=1).astype(float)
-    counts = np.concatenate([np.ones((1, seeds)), counts])
-    present = np.isfinite(by_seed)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (counts @ np.where(present, by_seed, 0).T) / (counts @ present.T)
-
-
 def cell_columns(table: pl.DataFrame) -> list[str]:
     """The columns that tell one cell from another: parameters, and the row inside a point where it has many."""
     names = [name for name in table.columns if name.startswith("cell ")]
@@ -385,7 +361,7 @@ def _judge(rule: Rule, values: Float[np.ndarray, " draws"], low: float, high: fl
             interval=bounds,
             reason=f"'{rule}' has no value in some resamples: a curve without a crossing, or a missing prediction",
         )
-    bottom, top = interval(values)
+    bottom, top = percentile_interval(values)
     reason = ""
     if low <= bottom and top <= high:
         verdict = HOLDS

@@ -25,7 +25,7 @@ from typing import Any
 
 import polars as pl
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.lab.point import KEY_LENGTH, Point, digest_of, settings_text
 
 ROWS, ABOUT = "rows.parquet", "point.json"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.lab.plan import Plan
 from simonides.lab.point import Point
 from simonides.lab.prediction import with_predictions

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from simonides.errors import SimonidesError, check_at_least
+from simonides.base import SimonidesError, check_at_least
 from simonides.memories.memory import Memory
 from simonides.memories.writing import outer_products, select
 

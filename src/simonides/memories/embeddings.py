@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least, check_name
-from simonides.randomness import Generators, drawn
+from simonides.base import Generators, SimonidesError, check_at_least, check_name, drawn
 
 
 def gaussian(count: int, d: int, generators: Generators) -> Float[Tensor, "*runs N d"]:

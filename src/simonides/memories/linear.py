@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from simonides.errors import SimonidesError, check_name
+from simonides.base import SimonidesError, check_name
 from simonides.memories.memory import Memory
 from simonides.memories.writing import outer_products, pseudo_inverse
 
@@ -17,7 +17,8 @@ class LinearMemory(Memory):
         weight: W, as in `torch.nn.Linear`.
 
     >>> import torch
-    >>> from simonides.memories import embeddings, recall
+    >>> from simonides.memories import embeddings
+    >>> from simonides.memories.retrieval import recall
     >>> generator = torch.Generator().manual_seed(0)
     >>> inputs, outputs = (embeddings.sphere(40, 64, generator) for _ in range(2))
     >>> memory = LinearMemory.store(inputs, outputs, torch.arange(40))

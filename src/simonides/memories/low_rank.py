@@ -4,10 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from simonides.errors import SimonidesError, check_name
+from simonides.base import Generators, SimonidesError, check_name
 from simonides.memories.embeddings import gaussian, orthonormal
 from simonides.memories.memory import Memory
-from simonides.randomness import Generators
 
 SIDES = ("input", "output")
 FACTORS = ("gaussian", "orthonormal")

@@ -10,11 +10,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simonides.errors import SimonidesError, check_at_least, check_name
-from simonides.hermite import coefficient, hermite
+from simonides.base import Generators, SimonidesError, check_at_least, check_name, coefficient, drawn
+from simonides.base.hermite import hermite
 from simonides.memories.memory import Memory
 from simonides.memories.writing import select
-from simonides.randomness import Generators, drawn
 
 Activation = Callable[[Tensor], Tensor]
 

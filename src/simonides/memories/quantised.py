@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 
 # steps, in standard deviations, that lose least for Gaussian numbers: Max (1960), table II
 _STEPS = {1: 1.596, 2: 0.9957, 3: 0.5860, 4: 0.3352, 5: 0.1881, 6: 0.1041, 7: 0.0569, 8: 0.0308}

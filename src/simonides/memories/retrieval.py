@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.memories.writing import select
 
 # entries of one block of the score table: 8 MB in float32; larger ones are returned to the system after each

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least, check_not_negative
+from simonides.base import SimonidesError, check_at_least, check_not_negative
 
 
 def storage_weights(

@@ -4,7 +4,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.memories.memory import Memory
 from simonides.memories.retrieval import recall
 from simonides.memories.writing import select

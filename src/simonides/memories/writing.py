@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 
 # rows gathered at a time: bounds the copy of `outputs[targets]` to about 64 MB at d = 1024
 _ROWS = 16_384

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least
-from simonides.models.pretrained.network import PretrainedModel
+from simonides.base import SimonidesError, check_at_least
+from simonides.checkpoints import PretrainedModel
 
 # rows whose logits against the whole vocabulary are formed at once
 _ROWS = 256
@@ -130,10 +130,3 @@ def split(count: int, share: float, generator: torch.Generator) -> tuple[Int[Ten
         raise SimonidesError(f"a share of {share:g} of {count} questions leaves none on one side; give more.")
     order = torch.randperm(count, generator=generator)
     return order[:first], order[first:]
-
-
-def bootstrap(values: Float[Tensor, " Q"], generator: torch.Generator, draws: int = 2000) -> tuple[float, float]:
-    """The 95 % interval of a mean over questions, drawn anew with replacement."""
-    rows = torch.randint(len(values), (draws, len(values)), generator=generator)
-    low, high = values.double()[rows].mean(1).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64))
-    return float(low), float(high)

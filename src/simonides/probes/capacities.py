@@ -10,16 +10,13 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import t as student
 from torch import Tensor
 
-from simonides.dynamics import train
-from simonides.errors import SimonidesError, check_at_least, check_name, check_share
-from simonides.memories import embeddings
-from simonides.memories.memory import Memory
-from simonides.memories.training import LinearTraining, MLPTraining, StackedFacts
+from simonides.base import SimonidesError, check_at_least, check_name, check_share, log_mean_interval
+from simonides.memories import LinearTraining, Memory, MLPTraining, StackedFacts, embeddings
 from simonides.probes.recall import accuracy as recalled_share
 from simonides.tasks import identity
+from simonides.training import train
 
 Drawn = tuple[Float[Tensor, "N d_in"], Float[Tensor, "M d_out"], Int[Tensor, " N"]]
 Associations = Callable[[int, torch.Generator], Drawn]
@@ -46,19 +43,12 @@ class Capacity:
     @property
     def mean(self) -> float:
         """The geometric mean over runs."""
-        return math.exp(sum(math.log(n) for n in self.stored) / len(self.stored))
+        return log_mean_interval(self.stored)[0]
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of `mean`, by Student's t for the logarithms; infinite for a single run."""
-        runs = len(self.stored)
-        if runs < 2:
-            return 0.0, math.inf
-        logs = [math.log(n) for n in self.stored]
-        centre = sum(logs) / runs
-        error = math.sqrt(sum((x - centre) ** 2 for x in logs) / (runs - 1) / runs)
-        reach = float(student.ppf(0.975, runs - 1)) * error
-        return math.exp(centre - reach), math.exp(centre + reach)
+        return log_mean_interval(self.stored)[1]
 
 
 def search(

@@ -13,10 +13,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError
-from simonides.models import Trace, Transformer
-from simonides.models.transformer import Layer
-from simonides.tasks import Bigrams
+from simonides.base import SimonidesError
+from simonides.data import Bigrams
+from simonides.nn import Layer, Trace, Transformer
 
 # positions up to here are also read alone: the first are learned first
 EARLY = 64

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_name, suggest
-from simonides.models.pretrained.network import PretrainedModel
+from simonides.base import SimonidesError, check_name, suggest
+from simonides.checkpoints import PretrainedModel
 from simonides.probes.truncation import Decomposition, decompose
 
 MATRICES = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_gate", "W_out")

@@ -5,7 +5,6 @@ twice; Bietti et al. (2023) ask what share of tokens a memory recalls. Letters: 
 `d` width, `H` heads of dimension `h`, `B` sequences of `T` positions.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,8 +13,8 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from simonides.errors import SimonidesError, check_at_least
-from simonides.models.pretrained.network import PretrainedLayer, PretrainedModel
+from simonides.base import SimonidesError, check_at_least
+from simonides.checkpoints import PretrainedLayer, PretrainedModel
 
 # tokens of the vocabulary whose scores are formed at once: they stay in the cache, 3 times faster than all at once
 _BLOCK = 1024
@@ -173,16 +172,3 @@ def attention_looks(model: PretrainedModel, sequences: Int[Tensor, "B T"]) -> It
         kept: list[Tensor] = []
         stream = model.through(stream, number, number + 1, keep=kept)
         yield looks(kept[0]), stream
-
-
-def wilson(share: float, count: int) -> tuple[float, float]:
-    """The 95 % interval of a share of `count` draws (Wilson 1927).
-
-    >>> low, high = wilson(0.0, 100)
-    >>> low, round(high, 3)
-    (0.0, 0.037)
-    """
-    z = 1.959964
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return max(0.0, middle - half), min(1.0, middle + half)

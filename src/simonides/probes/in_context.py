@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 
 # sequences are read in so many groups, of like numbers of positions
 _GROUPS = (0.0, 0.6, 0.9, 1.0)

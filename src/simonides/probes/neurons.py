@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.models.pretrained.network import PretrainedModel
+from simonides.checkpoints import PretrainedModel
 from simonides.probes.edits import matrix_of
 from simonides.probes.truncation import decompose
 

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 
 
 def population_errors(

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from simonides.memories.retrieval import margins, recall
+from simonides.memories import margins, recall
 
 Memory = Callable[[Float[Tensor, "*runs N d_in"]], Float[Tensor, "*runs N d_out"]]
 

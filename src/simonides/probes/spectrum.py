@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.memories.writing import select
+from simonides.memories import select
 
 
 @dataclass(frozen=True, kw_only=True)

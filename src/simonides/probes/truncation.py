@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least
+from simonides.base import SimonidesError, check_at_least
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from simonides.models.pretrained.network import PretrainedLayer, PretrainedModel
+from simonides.checkpoints import PretrainedLayer, PretrainedModel
 from simonides.probes.answers import Answers, Questions, answer, judged
 from simonides.probes.edits import GROUPS, Edit, cut_matrix, edited, matrix_of, replaced
 from simonides.probes.truncation import Decomposition, decompose

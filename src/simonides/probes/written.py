@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from simonides.errors import SimonidesError, check_at_least, check_name
+from simonides.base import SimonidesError, check_at_least, check_name
 
 Directions = Mapping[str, Float[Tensor, "_ _"]]
 

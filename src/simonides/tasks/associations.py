@@ -5,11 +5,10 @@ drawn, one generator gives `[N]` and a sequence of R of them gives `[R, N]`.
 """
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least
-from simonides.randomness import Generators, drawn
+from simonides.base import Generators, SimonidesError, check_at_least, drawn
 
 
 def identity(inputs: int) -> Int[Tensor, " N"]:
@@ -57,16 +56,3 @@ def random_function(inputs: int, answers: int, generators: Generators) -> Int[Te
     check_at_least("inputs", inputs, 1)
     check_at_least("answers", answers, 1)
     return drawn(lambda g: torch.randint(answers, (inputs,), generator=g, device=g.device), generators)
-
-
-def zipf_weights(inputs: int, exponent: float) -> Float[Tensor, " N"]:
-    """p(x) proportional to (x + 1)^-exponent over N inputs, summing to one; exponent 0 is uniform.
-
-    >>> zipf_weights(3, 1.0)
-    tensor([0.5455, 0.2727, 0.1818])
-    """
-    check_at_least("inputs", inputs, 1)
-    if exponent < 0:
-        raise SimonidesError(f"Zipf exponent = {exponent} is below zero; give zero or more.")
-    weights = torch.arange(1, inputs + 1, dtype=torch.float64) ** -exponent
-    return (weights / weights.sum()).float()

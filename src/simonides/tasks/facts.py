@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least, check_name
-from simonides.tasks.fact_table import PACKAGED, FactTable, packaged, read_csv
+from simonides.base import SimonidesError, check_at_least, check_name
+from simonides.data import PACKAGED, FactTable, packaged, read_csv
 
 KINDS = ("random", "balanced", "structured", "injective")
 ENDS = ("eos", "relation")

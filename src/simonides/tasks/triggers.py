@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from simonides.errors import SimonidesError, check_at_least, check_name, check_share
-from simonides.tasks.bigrams import Bigrams
+from simonides.base import SimonidesError, check_at_least, check_name, check_share
+from simonides.data import Bigrams
 
 TRIGGERS = ("frequent", "random")
 OUTPUTS = ("uniform", "bigram")

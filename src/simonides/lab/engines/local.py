@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
-from simonides.errors import check_at_least
+from simonides.base import check_at_least
 from simonides.lab.engines import OnOutcome
 from simonides.lab.forking import context
 from simonides.lab.measuring import Outcome, Task, failure, keep, measure

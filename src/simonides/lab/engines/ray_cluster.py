@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simonides.errors import SimonidesError, check_not_negative
+from simonides.base import SimonidesError, check_not_negative
 from simonides.lab.engines import OnOutcome
 from simonides.lab.measuring import Measured, Outcome, Task, failure, keep, measure
 from simonides.lab.store import Store

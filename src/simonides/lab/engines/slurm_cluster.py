@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simonides.errors import SimonidesError, check_at_least, check_not_negative
+from simonides.base import SimonidesError, check_at_least, check_not_negative
 from simonides.lab.engines import OnOutcome
 from simonides.lab.measuring import Outcome, Task, glimpse_of, keep, measure
 from simonides.lab.point import Point

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from simonides.base import log_slope, percentile_interval
 from simonides.lab.figures.style import INK, check_columns, cycle, finish, groups_of, label_of, select
 from simonides.lab.prediction import Predictions
-from simonides.lab.rules import Against, Crossing, Where, interval
+from simonides.lab.rules import Against, Crossing, Where
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,10 @@ class CapacityPlot:
         for (colour, marker), (value, group) in zip(cycle(), found, strict=False):
             x, draws = self.crossing.curve(group, self.against)
             places.update(x.tolist())
-            ends = [interval(column) if np.isfinite(column).all() else (np.nan, np.nan) for column in draws.T]
+            ends = [
+                percentile_interval(column) if np.isfinite(column).all() else (np.nan, np.nan)
+                for column in draws.T
+            ]
             low, high = np.array(ends).T
             mean = draws[0]
             known = np.isfinite(mean)
@@ -49,7 +53,7 @@ class CapacityPlot:
                 continue
             label = label_of(self.by, value)
             if known.sum() > 1:
-                slope = np.polyfit(np.log(x[known]), np.log(mean[known]), 1)[0]
+                slope = float(log_slope(x[known], mean[known]))
                 label += f": slope {slope:.2f}"
             errors = np.nan_to_num(np.abs(np.stack([mean - low, high - mean])))
             axes.errorbar(x, mean, errors, fmt=marker, ms=4, lw=1.2, capsize=2, color=colour, label=label)

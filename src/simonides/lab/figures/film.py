@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from simonides.errors import SimonidesError
+from simonides.base import SimonidesError
 from simonides.lab.figures.style import check_columns, select
 from simonides.lab.prediction import Predictions
 from simonides.lab.rules import Where

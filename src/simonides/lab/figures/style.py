@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from simonides.errors import check_name
-from simonides.lab.rules import Where, cell_columns, measured_columns, resampled_means
+from simonides.base import check_name, resampled_means
+from simonides.lab.rules import Where, cell_columns, measured_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

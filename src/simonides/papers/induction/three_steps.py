@@ -1,148 +1,200 @@
-"""Three gradient steps, one on each memory, make an induction head.
+"""Three gradient steps make an induction head: one each on W_OV2, W_KQ2 and W_KQ1, from zero.
 
-Bietti et al. (2023), theorem 3, in the runnable form of `simonides.models.three_steps`: each matrix sees only
-its own block of the stream. The restriction was put in after the unrestricted steps had failed; they
-are measured as well, and so is which matrix needs it. Steps are on drawn sequences, or on all that there are.
+Bietti et al. (2023), section 6 (theorem 3), in a runnable form. A sequence holds a trigger q twice, at the last
+place and at one before, each other token uniform; the loss is on what follows the last: the token y that came
+after the first. Attention is read through tables: P = p W_KQ1 p^T over positions, M = (W_OV1 e) W_KQ2 e^T and
+V = W_U W_OV2 e over tokens. Letters: `B` sequences, `T` positions, `N` tokens.
 """
 
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.lab import Claim, Curves, Grid, Overlay, Runs, Threshold, Within, product, zipped
-from simonides.lab.grid import Value
-from simonides.models.three_steps import (
-    MATRICES,
-    ThreeSteps,
-    all_sequences,
-    draw_sequences,
-    one_hot_directions,
-    random_directions,
-)
+from simonides.base import SimonidesError, check_at_least, check_name
 
-# step sizes by the number of tokens
-RATES = {8: (12.0, 720.0, 7200.0), 10: (15.0, 900.0, 9000.0), 20: (25.0, 1500.0, 15_000.0)} | {
-    32: (64.0, 4e3, 4e4),
-    48: (120.0, 1.2e4, 1.2e5),
-    64: (256.0, 4e4, 4e5),
-}
-# drawn for each step, and for the test
-SEQUENCES, TESTED = 80_000, 20_000
-BLOCKS = {
-    "restricted": MATRICES,
-    "whole stream": (),
-    "all but W_OV2": ("W_KQ2", "W_KQ1"),
-    "all but W_KQ2": ("W_OV2", "W_KQ1"),
-    "all but W_KQ1": ("W_OV2", "W_KQ2"),
-}
+# in the order of their steps
+MATRICES = ("W_OV2", "W_KQ2", "W_KQ1")
+# sequences held at once
+_CHUNK = 4096
+_MOST = 1_000_000
 
 
-def measure(runs: Runs, *, blocks: str, sequences: str, tokens: int, length: int, d: int) -> dict[str, Tensor]:
-    """The three recalls, and accuracy once attention is saturated; d = 0 is one-hot, else embeddings N(0, 1/d).
+@dataclass(frozen=True, kw_only=True)
+class Directions:
+    """The fixed directions of the stream, rows in R^d.
 
-    Population steps are the same in every run; only their accuracy is measured on drawn sequences.
+    Arguments:
+        tokens: e_k.
+        positions: p_t.
+        remapped: W_OV1 e_k, what layer 1 leaves of a token.
+        remapped_positions: W_OV1 p_t.
+        outputs: rows of W_U.
     """
-    rows = []
-    for generator in runs.generators:
-        directions = (
-            one_hot_directions(tokens, length) if d == 0 else random_directions(tokens, length, d, generator)
+
+    tokens: Float[Tensor, "N d"]
+    positions: Float[Tensor, "T d"]
+    remapped: Float[Tensor, "N d"]
+    remapped_positions: Float[Tensor, "T d"]
+    outputs: Float[Tensor, "N d"]
+
+
+def one_hot_directions(tokens: int, length: int) -> Directions:
+    """All orthonormal, in d = 2 N + 2 T: tokens, positions, and both remapped; outputs are the tokens."""
+    check_at_least("tokens", tokens, 2)
+    check_at_least("length", length, 3)
+    eye = torch.eye(2 * (tokens + length), dtype=torch.float64)
+    e, p, remapped, remapped_p = eye.split([tokens, length, tokens, length])
+    return Directions(tokens=e, positions=p, remapped=remapped, remapped_positions=remapped_p, outputs=e)
+
+
+def random_directions(tokens: int, length: int, d: int, generator: torch.Generator) -> Directions:
+    """Entries N(0, 1/d), and a random W_OV1 of such entries that remaps."""
+    e, u, p, w = (
+        torch.randn(rows, d, generator=generator, dtype=torch.float64) / d**0.5
+        for rows in (tokens, tokens, length, d)
+    )
+    return Directions(tokens=e, positions=p, remapped=e @ w.mT, remapped_positions=p @ w.mT, outputs=u)
+
+
+def draw_sequences(
+    tokens: int, length: int, batch: int, generator: torch.Generator, first: int = 0
+) -> tuple[Int[Tensor, "B T"], Int[Tensor, " B"]]:
+    """Sequences and the token y to be said: q at a place t_0 in first .. T - 3 and at the end, y after t_0.
+
+    q is uniform, y uniform among the others, and so is every other token.
+    """
+    q = torch.randint(tokens, (batch,), generator=generator)
+    # uniform among the tokens other than q
+    z = torch.randint(tokens - 1, (batch, length), generator=generator)
+    z += z >= q[:, None]
+    rows = torch.arange(batch)
+    at = torch.randint(first, length - 2, (batch,), generator=generator)
+    z[rows, at] = q
+    z[:, -1] = q
+    return z, z[rows, at + 1]
+
+
+def all_sequences(tokens: int, length: int) -> tuple[Int[Tensor, "B T"], Int[Tensor, " B"]]:
+    """Every sequence of `draw_sequences`, each as likely as the others: a step on them is the population's.
+
+    There are N (T - 2) (N - 1)^(T - 2) of them.
+
+    Raises:
+        SimonidesError: when they are more than a million.
+    """
+    check_at_least("tokens", tokens, 2)
+    check_at_least("length", length, 3)
+    count = tokens * (length - 2) * (tokens - 1) ** (length - 2)
+    if count > _MOST:
+        raise SimonidesError(
+            f"{count:,} sequences of {length} among {tokens} tokens; draw some, or make both smaller."
         )
-        model = ThreeSteps.start(directions, BLOCKS[blocks])
-        batch = SEQUENCES if blocks == "restricted" else SEQUENCES // 8
-        draw = partial(draw_sequences, tokens, length, batch, generator)
-        model.train(RATES[tokens], partial(all_sequences, tokens, length) if sequences == "all" else draw)
-        recalls = model.recalls()
-        model.saturate()
-        rows.append(
-            [
-                *recalls,
-                accuracy(model, tokens, length, generator, 0),
-                accuracy(model, tokens, length, generator, 1),
-            ]
+    others = torch.cartesian_prod(*[torch.arange(tokens - 1)] * (length - 2)).reshape(-1, length - 2)
+    parts, targets = [], []
+    for q in range(tokens):
+        rest = others + (others >= q)
+        trigger = torch.full((len(rest), 1), q)
+        for at in range(length - 2):
+            parts.append(torch.cat([rest[:, :at], trigger, rest[:, at:], trigger], 1))
+            targets.append(rest[:, at])
+    return torch.cat(parts), torch.cat(targets)
+
+
+@dataclass(kw_only=True)
+class ThreeSteps:
+    """The three matrices, and the model they make.
+
+    Arguments:
+        directions: the stream's fixed directions.
+        blocks: the matrices that see their own block of the stream alone: W_KQ1 positions, W_KQ2 remapped tokens
+            as keys and tokens as queries, W_OV2 tokens. The others see the whole stream.
+        W_KQ1, W_KQ2, W_OV2: the matrices, key by query; zero at first.
+    """
+
+    directions: Directions
+    blocks: tuple[str, ...]
+    W_KQ1: Float[Tensor, "d d"]
+    W_KQ2: Float[Tensor, "d d"]
+    W_OV2: Float[Tensor, "d d"]
+
+    @classmethod
+    def start(cls, directions: Directions, blocks: tuple[str, ...] = MATRICES) -> "ThreeSteps":
+        """All three zero."""
+        for name in blocks:
+            check_name("matrix", name, MATRICES)
+        d = directions.tokens.shape[1]
+        zero = [directions.tokens.new_zeros(d, d) for _ in range(3)]
+        return cls(directions=directions, blocks=blocks, W_KQ1=zero[0], W_KQ2=zero[1], W_OV2=zero[2])
+
+    def logits(self, sequences: Int[Tensor, "B T"]) -> Float[Tensor, "B N"]:
+        """After the last position."""
+        return self._by_tables(sequences) if set(self.blocks) == set(MATRICES) else self._by_streams(sequences)
+
+    def step(self, name: str, rate: float, sequences: Int[Tensor, "B T"], targets: Int[Tensor, " B"]) -> None:
+        """One gradient step on one of the matrices; the others stay."""
+        check_name("matrix", name, MATRICES)
+        weight = getattr(self, name).detach().clone().requires_grad_()
+        setattr(self, name, weight)
+        for rows in torch.arange(len(sequences)).split(_CHUNK):
+            logits = self.logits(sequences[rows])
+            loss = torch.nn.functional.cross_entropy(logits, targets[rows], reduction="sum")
+            (loss / len(sequences)).backward()
+        setattr(self, name, (weight - rate * weight.grad).detach())
+
+    def train(self, rates: tuple[float, float, float], draw: Callable[[], tuple[Tensor, Tensor]]) -> None:
+        """The three steps, each on fresh sequences."""
+        for name, rate in zip(MATRICES, rates, strict=True):
+            self.step(name, rate, *draw())
+
+    def saturate(self, factor: float = 1e6) -> None:
+        """Scale both key-query matrices, so that attention goes to the largest scores alone."""
+        for name in ("W_KQ1", "W_KQ2"):
+            weight = getattr(self, name)
+            largest = weight.abs().max()
+            setattr(self, name, weight * factor / largest if largest > 0 else weight)
+
+    def recalls(self) -> tuple[float, float, float]:
+        """R(W_OV2), R(W_KQ2), R(W_KQ1): tokens to themselves, to their remapped selves, positions to the last."""
+        at = self.directions
+        tables = (
+            at.outputs @ self.W_OV2 @ at.tokens.mT,
+            at.remapped @ self.W_KQ2 @ at.tokens.mT,
+            (at.positions @ self.W_KQ1 @ at.positions.mT)[:, 1:],
         )
-    names = ("output", "key_query", "previous", "accuracy", "accuracy_not_first")
-    return dict(zip(names, torch.tensor(rows, dtype=torch.float64).unbind(1), strict=True))
+        return tuple(  # type: ignore[return-value]
+            float((table.argmax(0) == torch.arange(table.shape[1])).double().mean()) for table in tables
+        )
+
+    def _by_tables(self, z: Tensor) -> Tensor:
+        at = self.directions
+        length = z.shape[1]
+        # softmax over the keys s <= t of each query t
+        scores = (at.positions @ self.W_KQ1 @ at.positions.mT).mT[:length, :length]
+        first = torch.softmax(scores.masked_fill(_future(length), -torch.inf), -1)
+        meets = at.remapped @ self.W_KQ2 @ at.tokens.mT
+        found = meets[z, z[:, -1:]]  # what the token at each place is as a key, for the last token as query
+        second = torch.softmax(found @ first.mT, -1)
+        says = (at.outputs @ self.W_OV2 @ at.tokens.mT).mT
+        return torch.einsum("bt,btn->bn", second, says[z])
+
+    def _by_streams(self, z: Tensor) -> Tensor:
+        at = self.directions
+        length = z.shape[1]
+        tokens = at.tokens[z]
+        stream = tokens + at.positions[:length]
+        seen = at.positions[:length].expand_as(stream) if "W_KQ1" in self.blocks else stream
+        scores = (seen @ self.W_KQ1.mT) @ seen.mT
+        first = torch.softmax(scores.masked_fill(_future(length), -torch.inf), -1)
+        remapped = first @ at.remapped[z]
+        after = stream + remapped + first @ at.remapped_positions[:length]
+        keys, query = (remapped, tokens[:, -1]) if "W_KQ2" in self.blocks else (after, after[:, -1])
+        second = torch.softmax(torch.einsum("bd,btd->bt", query @ self.W_KQ2.mT, keys), -1)
+        values = tokens if "W_OV2" in self.blocks else after
+        return torch.einsum("bt,btd->bd", second, values) @ self.W_OV2.mT @ at.outputs.mT
 
 
-def accuracy(model: ThreeSteps, tokens: int, length: int, generator: torch.Generator, first: int) -> float:
-    """On fresh sequences whose trigger first comes at place `first` or later."""
-    parts = [draw_sequences(tokens, length, TESTED // 10, generator, first) for _ in range(10)]
-    return float(torch.cat([model.logits(z).argmax(-1) == y for z, y in parts]).double().mean())
-
-
-def expected(blocks: str, length: int, d: int) -> float:
-    """1 - 1/(2 (T - 2)): at place 0 the trigger can only look at itself, and two places match."""
-    return 1 - 1 / (2 * (length - 2)) if blocks == "restricted" and d == 0 else float("nan")
-
-
-def grid(sizes: list[tuple[int, int]], exact: list[tuple[int, int]], widths: list[int], seeds: int) -> Grid:
-    """One-hot with all, some and no restrictions, drawn and exact; and finite widths."""
-    (n, t), restricted = sizes[0], product(blocks=["restricted"])
-    drawn, population = product(sequences=["drawn"]), product(sequences=["all"])
-    one_hot = restricted * drawn * product(d=[0]) * pairs(sizes)
-    others = product(blocks=list(BLOCKS)[1:]) * drawn * product(d=[0], tokens=[n], length=[t])
-    exactly = restricted * population * product(d=[0]) * pairs(exact)
-    finite = restricted * drawn * product(d=widths, tokens=[n], length=[t])
-    return (one_hot + others + exactly + finite).with_seeds(seeds)
-
-
-def pairs(sizes: list[tuple[int, int]]) -> Grid:
-    """N and T together."""
-    return zipped(tokens=[n for n, _ in sizes], length=[t for _, t in sizes])
-
-
-ONE_HOT: dict[str, Value] = {"blocks": "restricted", "d": 0}
-EXACT = [(8, 6), (10, 6), (20, 5)]
-claim = Claim(
-    question="Do three gradient steps make an induction head?",
-    statement=r"R(W_{OV}^2) = R(W_{KQ}^2) = R(W_{KQ}^1) = 1, \qquad \text{accuracy} = 1 - \frac{1}{2 (T - 2)}",
-    source="Bietti et al. (2023), theorem 3",
-    references=["bietti2023birth"],
-    scales={
-        "smoke": grid([(32, 8)], [(8, 6)], [64, 256], 5),
-        "desk": grid([(32, 8), (48, 10), (64, 16)], EXACT, [32, 64, 128, 256, 512], 5),
-        "paper": grid([(32, 8), (48, 10), (64, 16)], EXACT, [32, 64, 128, 256, 512, 1024], 20),
-    },
-    measure=measure,
-    predictions={"accuracy": expected},
-    rules=[
-        Threshold(column="output", at_least=1.0, where=ONE_HOT),
-        Threshold(column="key_query", at_least=1.0, where=ONE_HOT),
-        Threshold(column="previous", at_least=1.0, where=ONE_HOT),
-        Within(column="accuracy", band=0.01, where=ONE_HOT),
-        Threshold(column="accuracy_not_first", at_least=0.999, where=ONE_HOT),
-        Threshold(column="previous", at_most=0.7, where={"blocks": "whole stream"}),
-        Threshold(column="previous", at_least=1.0, where={"blocks": "all but W_KQ1"}),
-    ],
-    figures=[
-        Overlay(
-            y="accuracy",
-            x="tokens",
-            by="blocks",
-            where={"d": 0},
-            smooth=False,
-            title="After three steps, attention saturated",
-            x_label="tokens N",
-            y_label="accuracy",
-        ),
-        Curves(
-            ys={
-                "output": "output",
-                "key-query": "key_query",
-                "previous token": "previous",
-                "accuracy": "accuracy",
-            },
-            x="d",
-            where={"blocks": "restricted", "tokens": 32},
-            log="",
-            title="Recalls after three steps, N = 32, T = 8; d = 0 is one-hot",
-            x_label="width d",
-            y_label="recall, accuracy",
-        ),
-    ],
-    finding="Without any restriction the third step fails at the same step sizes. It is the blocks of W_OV2 and "
-    "of W_KQ2 that are needed, and both of them; W_KQ1 may see the whole stream. Steps on all sequences there are "
-    "(the population) give recalls of 1 and the predicted accuracy already at N = 8, T = 6, but not at N = T = 6: "
-    "N has to be large beside T. Where the trigger does not come first the head is always right.",
-)
+def _future(length: int) -> Tensor:
+    return torch.ones(length, length, dtype=torch.bool).triu(1)

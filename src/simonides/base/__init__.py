@@ -1,0 +1,5 @@
+"""The ground floor: errors, checks, files, randomness, statistics, searching; no science."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,60 @@
+"""What a user may get wrong, said so that it can be put right.
+
+Every message names what came, what was expected and what to do. The command line prints it without a
+traceback and exits with code 2.
+"""
+
+import difflib
+from collections.abc import Iterable
+from numbers import Integral
+
+
+class SimonidesError(ValueError):
+    """An input that cannot be used; the message says what came, what was expected and what to do."""
+
+
+def check_at_least(name: str, value: int, least: int) -> None:
+    """Raise `SimonidesError` unless `value` is an integer, of Python or numpy, of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise SimonidesError(f"{name} = {value!r} is no whole number; give an integer of at least {least}.")
+    if value < least:
+        raise SimonidesError(f"{name} = {value} is too small; give an integer of at least {least}.")
+
+
+def check_seed(seed: int) -> None:
+    """Raise `SimonidesError` unless a generator can be seeded with it."""
+    check_at_least("seed", seed, 0)
+    if seed >= 2**63:
+        raise SimonidesError(f"seed = {seed} is too large; give one below 2^63.")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """Raise `SimonidesError` unless `value` is a finite number of at least 0."""
+    if not 0 <= value < float("inf"):
+        raise SimonidesError(f"{name} = {value} makes no sense; give a number of at least 0.")
+
+
+def check_share(name: str, value: float) -> None:
+    """Raise `SimonidesError` unless 0 < value < 1."""
+    if not 0 < value < 1:
+        raise SimonidesError(f"{name} = {value} lies outside (0, 1); give a share such as 0.99.")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """A clause naming the known names nearest to `name`, or all of them when none is near.
+
+    >>> suggest("gausian", ["gaussian", "sphere"])
+    "did you mean 'gaussian'?"
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return "did you mean " + " or ".join(repr(n) for n in near) + "?"
+    return "known: " + ", ".join(known) + "." if known else "none is known."
+
+
+def check_name(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise `SimonidesError` unless `name` is one of `known`."""
+    known = list(known)
+    if name not in known:
+        raise SimonidesError(f"{what} {name!r} is unknown; {suggest(name, known)}")

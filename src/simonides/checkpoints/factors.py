@@ -1,0 +1,53 @@
+"""Truncated matrices kept as two narrow ones: r (m + n) numbers in place of m n."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from simonides.base import SimonidesError
+
+Factors = tuple[Float[Tensor, "m r"], Float[Tensor, "r n"]]
+
+
+def save_factors(factors: Mapping[tuple[int, str], Factors], path: Path | str) -> int:
+    """Write left and right factors of some matrices by layer and name; returns how many numbers they are.
+
+    Raises:
+        SimonidesError: when the file cannot be written.
+    """
+    tensors: dict[str, Tensor] = {}
+    for (layer, matrix), (left, right) in factors.items():
+        tensors[f"layers.{layer}.{matrix}.left"] = left.contiguous().clone()
+        tensors[f"layers.{layer}.{matrix}.right"] = right.contiguous().clone()
+    about = {"simonides": json.dumps({"product": "W = left @ right", "matrices": len(factors)})}
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, path, metadata=about)
+    except (OSError, SafetensorError) as error:
+        raise SimonidesError(f"{path} cannot be written: {error}; choose another place.") from None
+    return sum(tensor.numel() for tensor in tensors.values())
+
+
+def load_factors(path: Path | str) -> dict[tuple[int, str], Factors]:
+    """The factors in a file, by layer and name.
+
+    Raises:
+        SimonidesError: when it cannot be read, or holds something else.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            names = list(file.keys())
+            found: dict[tuple[int, str], Factors] = {}
+            for name in names:
+                _, layer, matrix, side = name.split(".")
+                if side == "left":
+                    right = file.get_tensor(f"layers.{layer}.{matrix}.right")
+                    found[int(layer), matrix] = (file.get_tensor(name), right)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise SimonidesError(f"{path} holds no factors: {error}.") from None
+    return found

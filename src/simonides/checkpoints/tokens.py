@@ -1,0 +1,116 @@
+"""Text to tokens and back, with the tokenizer a checkpoint brings (extra `checkpoints`)."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from simonides.base import SimonidesError
+
+
+class TextTokens:
+    """A checkpoint's tokenizer: tokenizer.json of a folder, or what a GGUF file holds.
+
+    Arguments:
+        checkpoint: a folder or a GGUF file.
+
+    Raises:
+        SimonidesError: when there is no tokenizer, or the package tokenizers is missing.
+    """
+
+    def __init__(self, checkpoint: Path | str) -> None:
+        try:
+            import tokenizers
+        except ImportError:
+            raise SimonidesError(
+                "text needs the package tokenizers; run: pip install 'simonides[checkpoints]'"
+            ) from None
+        path = Path(checkpoint)
+        if path.suffix == ".gguf":
+            self._tokenizer: Any = _from_gguf(path)
+            return
+        file = path / "tokenizer.json"
+        if not file.exists():
+            raise SimonidesError(
+                f"{path} has no tokenizer.json, so it cannot read text; fetch it with the weights."
+            )
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises plain Exception
+            raise SimonidesError(f"{file} cannot be read: {error}.") from None
+
+    def save(self, path: Path) -> None:
+        """Write a tokenizer.json."""
+        self._tokenizer.save(str(path))
+
+    def encode(self, text: str) -> Int[Tensor, " T"]:
+        """The tokens of a text, with none added at its ends.
+
+        Raises:
+            SimonidesError: when the tokenizer has none for a part of it.
+        """
+        try:
+            found = self._tokenizer.encode(text, add_special_tokens=False).ids
+        except Exception as error:  # the library raises plain Exception
+            raise SimonidesError(
+                f"this text has parts that the tokenizer does not know ({error}); give a text in its characters."
+            ) from None
+        return torch.tensor(found, dtype=torch.long)
+
+    def question(self, prompt: str, answer: str, space: bool = True) -> tuple[Int[Tensor, " T"], int]:
+        """The tokens of a prompt, and the token that the answer begins with.
+
+        Where the space before the answer is a token of its own, as before digits or among characters, it belongs
+        to the prompt: it tells nothing of the answer.
+
+        Arguments:
+            prompt: without a space at its end.
+            answer: a word.
+            space: whether one stands between.
+        """
+        tokens = self.encode(prompt)
+        whole = self.encode(prompt + (" " if space else "") + answer)
+        if not torch.equal(whole[: len(tokens)], tokens):  # the last word and the answer share a token
+            own = self.encode((" " if space else "") + answer)
+            whole = torch.cat([tokens, own])
+        place = len(tokens)
+        while place + 1 < len(whole) and not self.decode(whole[place : place + 1]).strip():
+            place += 1
+        if place >= len(whole):
+            raise SimonidesError(f"the answer {answer!r} to {prompt!r} has no token; give a word.")
+        return whole[:place], int(whole[place])
+
+    def decode(self, tokens: Int[Tensor, " T"] | list[int]) -> str:
+        """The text of some tokens."""
+        return str(self._tokenizer.decode(list(map(int, tokens)), skip_special_tokens=False))
+
+
+def _from_gguf(path: Path) -> Any:
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    from simonides.checkpoints.gguf_files import fields_of
+
+    fields = fields_of(path, "tokenizer.")
+    if fields.get("tokenizer.ggml.model") != "gpt2":
+        kind = fields.get("tokenizer.ggml.model")
+        raise SimonidesError(f"{path} has a tokenizer of kind {kind!r}; only byte-level BPE is supported.")
+    vocabulary = {token: number for number, token in enumerate(fields["tokenizer.ggml.tokens"])}
+    merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"]]
+    found = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    splits: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    rule = fields.get("tokenizer.ggml.pre", "gpt-2")
+    if rule not in ("smollm", "gpt-2", "default"):
+        raise SimonidesError(
+            f"{path} splits text by the rule {rule!r}, which is not known; give a folder with tokenizer.json."
+        )
+    if rule == "smollm":
+        splits.insert(0, pre_tokenizers.Split(Regex(r"\d"), "isolated"))
+    found.pre_tokenizer = pre_tokenizers.Sequence(splits)
+    found.decoder = decoders.ByteLevel()
+    control = [
+        t for t, kind in zip(vocabulary, fields.get("tokenizer.ggml.token_type", []), strict=False) if kind == 3
+    ]
+    found.add_special_tokens(control)
+    return found

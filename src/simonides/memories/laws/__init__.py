@@ -1,0 +1,5 @@
+"""What should happen: finite-size predictions and bounds of memories, each with its theorem."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

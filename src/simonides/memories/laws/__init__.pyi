@@ -1,0 +1,11 @@
+from . import bounds as bounds
+from . import classics as classics
+from . import gradients as gradients
+from . import interference as interference
+from . import margins as margins
+from . import mlp as mlp
+from . import orthogonality as orthogonality
+from . import recall as recall
+from . import scaling as scaling
+from . import scores as scores
+from . import similarity as similarity

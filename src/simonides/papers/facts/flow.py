@@ -1,0 +1,109 @@
+"""Training of the linear-attention model from a small start, with what it knows of relation and subject."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from simonides.nn import CountedTransformer
+from simonides.papers.facts.model import linear_attention_model
+from simonides.papers.facts.training import stacked_cross_entropy
+from simonides.tasks import Prompts
+from simonides.training import SGD, StackedModel, fit
+
+BATCH = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flow:
+    """What was seen along the trainings of R runs.
+
+    Arguments:
+        steps: of each record.
+        loss: on all facts, at the mean noise.
+        relation_loss: -log of the mass on the relation's answers.
+        subject_loss: -log of the mass on the subject's answers.
+        distance_to_relation, distance_to_subject: total variation from p(a | r), from p(a | s).
+        accuracy: share of facts whose answer is the likeliest.
+        entropy: of the answer given the relation, the loss of one who knows that alone.
+    """
+
+    steps: Float[Tensor, " n"]
+    loss: Float[Tensor, "R n"]
+    relation_loss: Float[Tensor, "R n"]
+    subject_loss: Float[Tensor, "R n"]
+    distance_to_relation: Float[Tensor, "R n"]
+    distance_to_subject: Float[Tensor, "R n"]
+    accuracy: Float[Tensor, "R n"]
+    entropy: Float[Tensor, " R"]
+
+    def half(self, name: str) -> Float[Tensor, " R"]:
+        """The first recorded step at which a loss is half of its start; NaN where it never is."""
+        values = getattr(self, name)
+        below = values <= values[:, :1] / 2
+        return torch.where(below.any(1), self.steps[below.double().argmax(1)], math.nan)
+
+
+def flow(
+    prompts: Sequence[Prompts],
+    scale: float,
+    rate: float,
+    steps: int,
+    every: int,
+    generators: Sequence[torch.Generator] | None,
+) -> Flow:
+    """Gradient descent from all weights `scale`, runs of equal sizes as one stack.
+
+    On the population, or, with generators, on prompts that each run draws by its own.
+    """
+    facts = [task.facts for task in prompts]
+    counts = torch.stack([task.expected_counts(torch.arange(len(task.facts))) for task in prompts])
+    answers = torch.stack([known.answers for known in facts])
+    of_relation = torch.stack([known.admissible[known.relations] for known in facts])
+    of_subject = torch.stack([(known.by_subject > 0)[known.subjects] for known in facts])
+    by_relation = torch.stack([known.by_relation[known.relations] for known in facts])
+    by_subject = torch.stack([known.by_subject[known.subjects] for known in facts])
+    model = StackedModel(
+        [CountedTransformer(linear_attention_model(task, scale), task.vocabulary - 1) for task in prompts]
+    )
+
+    def seen(m: StackedModel) -> Tensor:
+        logits = m(counts).double()
+        p = logits.softmax(-1)
+        return torch.stack(
+            [
+                stacked_cross_entropy(logits, answers),
+                -(p * of_relation).sum(-1).log().mean(-1),
+                -(p * of_subject).sum(-1).log().mean(-1),
+                (p - by_relation).abs().sum(-1).mean(-1) / 2,
+                (p - by_subject).abs().sum(-1).mean(-1) / 2,
+                (p.argmax(-1) == answers).double().mean(-1),
+            ]
+        )
+
+    def batch(_: torch.Generator) -> tuple[Tensor, Tensor]:
+        if generators is None:
+            return counts, answers
+        rows = [task.rows(BATCH, g) for task, g in zip(prompts, generators, strict=True)]
+        drawn = [task.counts(own, g) for task, own, g in zip(prompts, rows, generators, strict=True)]
+        return torch.stack(drawn), torch.stack(
+            [known.answers[own] for known, own in zip(facts, rows, strict=True)]
+        )
+
+    history = fit(
+        model,
+        lambda m, drawn: stacked_cross_entropy(m(drawn[0]), drawn[1]),
+        batch,
+        lambda parameters: SGD(parameters, rate),
+        steps,
+        torch.Generator(),
+        probes={"seen": seen},
+        every=every,
+    )
+    names = ("loss", "relation_loss", "subject_loss", "distance_to_relation", "distance_to_subject", "accuracy")
+    columns = dict(zip(names, history.column("seen").permute(1, 2, 0), strict=True))
+    entropy = -torch.special.xlogy(by_relation, by_relation).sum(-1).mean(-1)
+    return Flow(steps=history.step_numbers().double(), entropy=entropy, **columns)

@@ -1,0 +1,132 @@
+"""Training of factual recall from token counts: many runs as one, stopped when all of them know their facts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from simonides.base import SimonidesError, check_at_least, check_share
+from simonides.nn import CountedTransformer, Transformer
+from simonides.tasks import Prompts
+from simonides.training import Adam, History, StackedModel, fit
+
+# prompts that accuracy is measured on, at least one for each fact
+_TESTED = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecallTraining:
+    """R trained runs.
+
+    Arguments:
+        models: as they are at the end, or at the record at which they reached the accuracy.
+        best: the highest accuracy of each at any record until then.
+        history: "loss" and "accuracy" along the steps, one for each run.
+    """
+
+    models: tuple[Transformer, ...]
+    best: Float[Tensor, " R"]
+    history: History
+
+
+def train_recall(
+    models: Sequence[Transformer],
+    prompts: Sequence[Prompts],
+    generators: Sequence[torch.Generator],
+    steps: int,
+    rate: float = 0.01,
+    batch: int = 512,
+    accuracy: float = 0.99,
+    every: int = 64,
+    seen: dict[str, Callable[[Callable[[Tensor], Tensor]], Tensor]] | None = None,
+    progress: bool = False,
+) -> RecallTraining:
+    """Train one-layer transformers by Adam on prompts with fresh noise, all runs in one stack.
+
+    Nichani, Lee & Bietti (2025, figure 4): accuracy is the share of prompts whose largest logit, among all
+    answers, is the right one; the highest of all records counts. Facts are asked for in even numbers where their
+    weights are even, which leaves the mean gradient as it is and lowers its variance.
+
+    Arguments:
+        models: one for each run, of equal configuration.
+        prompts: the task of each run; all of equal sizes.
+        generators: one for each run.
+        steps: at most so many.
+        rate: of Adam.
+        batch: prompts a step, rounded up to a multiple of the number of facts where these are asked for evenly.
+        accuracy: a run ends when it has reached it, whatever the others of its stack do.
+        every: steps between records.
+        seen: further probes: each is given the function from counts to logits, with the runs in front.
+        progress: show a bar.
+
+    Raises:
+        SimonidesError: when the runs' sizes differ.
+    """
+    check_at_least("runs", len(models), 1)
+    check_share("accuracy", accuracy)
+    if (
+        len({(task.vocabulary, task.length, len(task.facts.answer_names), len(task.facts)) for task in prompts})
+        > 1
+    ):
+        raise SimonidesError(
+            "runs of different sizes cannot be trained as one; train them in groups of equal ones."
+        )
+    stacked = StackedModel(
+        [CountedTransformer(m, task.vocabulary - 1) for m, task in zip(models, prompts, strict=True)]
+    )
+    size = len(prompts[0].facts)
+    tested = _draw(prompts, generators, _TESTED, even=True)
+    best = torch.zeros(len(models))
+    ended: dict[int, Transformer] = {}
+
+    def right(model: Callable[[Tensor], Tensor]) -> Tensor:
+        found = (model(tested[0]).argmax(-1) == tested[1]).float().mean(-1)
+        for run, share in enumerate(found.tolist()):
+            if run not in ended:
+                best[run] = max(best[run], share)
+                if share >= accuracy:
+                    ended[run] = _model_of(stacked, run)
+        return found
+
+    even = all(bool((task.facts.weights == task.facts.weights[0]).all()) for task in prompts)
+    history = fit(
+        stacked,
+        lambda model, batch: stacked_cross_entropy(model(batch[0]), batch[1]),
+        lambda _: _draw(prompts, generators, max(batch, size if even else 0), even),
+        lambda parameters: Adam(parameters, torch.full((len(models),), rate)),
+        steps,
+        torch.Generator(),
+        probes={"accuracy": right, **(seen or {})},
+        every=every,
+        stop=lambda row: len(ended) == len(models),
+        progress=progress,
+    )
+    trained = (ended.get(run) or _model_of(stacked, run) for run in range(len(models)))
+    return RecallTraining(models=tuple(trained), best=best, history=history)
+
+
+def stacked_cross_entropy(logits: Float[Tensor, "R B A"], answers: Int[Tensor, "R B"]) -> Float[Tensor, " R"]:
+    """The mean cross-entropy of each of R runs over its B prompts, in nats."""
+    each = cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
+    return each.view(answers.shape).mean(-1)
+
+
+def _model_of(stacked: StackedModel, run: int) -> Transformer:
+    found = stacked.run(run)
+    assert isinstance(found, CountedTransformer)
+    return found.model
+
+
+def _draw(
+    prompts: Sequence[Prompts], generators: Sequence[torch.Generator], batch: int, even: bool
+) -> tuple[Float[Tensor, "R B V"], Tensor]:
+    counts, answers = [], []
+    for task, generator in zip(prompts, generators, strict=True):
+        size = len(task.facts)
+        rows = torch.arange(size).repeat(-(-batch // size)) if even else task.rows(batch, generator)
+        counts.append(task.counts(rows, generator))
+        answers.append(task.facts.answers[rows])
+    return torch.stack(counts), torch.stack(answers)

@@ -1,0 +1,115 @@
+"""Adam and layer normalisation store more in one pass, each and together.
+
+Cabannes, Dohmatob & Bietti (2024), figure 7 and the released runs: Adam without memory (betas 0), rate/d on W; W e
+divided by its length before it is read.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from simonides.base import zipf
+from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.lab.figures import Curves
+from simonides.memories import embeddings
+from simonides.papers.scaling.claims._setting import ANSWERS
+from simonides.papers.scaling.claims._training import by_run, counts, draw
+from simonides.tasks import many_to_one
+from simonides.training import SGD, Adam
+
+INPUTS, ALPHA, BATCH, SAMPLES = 100, 2.0, 1024, 10_240
+WIDTHS = (10, 100, 1000)
+# mean errors of the authors' released runs at rate 1, batches of 1,024, 10,240 samples; d = 10, 100, 1000
+RELEASED = {
+    "sgd": (0.203, 0.073, 0.048),
+    "adam": (0.098, 0.046, 0.028),
+    "sgd_normalised": (0.144, 0.068, 0.043),
+    "adam_normalised": (0.082, 0.026, 0.014),
+}
+
+
+def measure(runs: Runs, *, d: int) -> dict[str, Tensor]:
+    """Population errors after one pass, all methods from the same draws; a run is the mean of up to 60."""
+    p = zipf(INPUTS, ALPHA)
+    repeats = max(1, 600 // d)
+    e, u = draw(runs, repeats, INPUTS, d)
+    start = embeddings.gaussian(repeats * d, d, runs.generators).to(e).reshape(-1, d, d)
+    batches = counts(runs, repeats, p, SAMPLES // BATCH, BATCH).float()
+    targets = many_to_one(INPUTS, ANSWERS).to(e.device).expand(e.shape[:2])
+    found = {}
+    for method in RELEASED:
+        weight = start.clone().requires_grad_()
+        normalised = method.endswith("normalised")
+        adam = method.startswith("adam")
+        optimiser = Adam([weight], 1 / d, betas=(0.0, 0.0)) if adam else SGD([weight], 1.0)
+        for step in range(batches.shape[1]):
+            optimiser.zero_grad()
+            table = scores(weight, e, u, normalised)
+            right = table.gather(-1, targets[..., None])[..., 0]
+            (batches[:, step] * (torch.logsumexp(table, -1) - right)).sum().backward()
+            optimiser.step()
+        wrong = scores(weight.detach(), e, u, normalised).argmax(-1) != targets
+        found[method] = by_run((wrong * p.to(e.device)).sum(-1), runs)
+    return {
+        **found,
+        **{f"{method}_ratio": error / released(method)(d) for method, error in found.items()},
+        "adam_gains": 1 - found["adam"] / found["sgd"],
+        "sgd_gains": 1 - found["sgd_normalised"] / found["sgd"],
+        "both_gain": 1 - found["adam_normalised"] / found["adam"],
+    }
+
+
+def scores(
+    weight: Float[Tensor, "all d d"], e: Float[Tensor, "all N d"], u: Float[Tensor, "all M d"], normalised: bool
+) -> Float[Tensor, "all N M"]:
+    """<u_y, W e_x>, with W e_x of length one if normalised."""
+    returned = e @ weight.mT
+    if normalised:
+        returned = returned / (returned.square().sum(-1, keepdim=True) + 1e-6).sqrt()
+    return returned @ u.mT
+
+
+def released(method: str) -> Callable[[int], float]:
+    """The authors' mean for each width."""
+    return lambda d: RELEASED[method][WIDTHS.index(d)]
+
+
+def grid(seeds: int) -> Grid:
+    """Every released width."""
+    return product(d=list(WIDTHS)).with_seeds(seeds)
+
+
+claim = Claim(
+    question="Do Adam and layer normalisation store more in one pass over the data?",
+    statement=r"\mathcal{E}_{\mathrm{Adam + LN}} < \mathcal{E}_{\mathrm{Adam}} < \mathcal{E}_{\mathrm{SGD}}",
+    source="Cabannes, Dohmatob & Bietti (2024), figure 7 and the released results",
+    references=["cabannes2024scaling"],
+    scales={"smoke": grid(8), "desk": grid(16), "paper": grid(40)},
+    measure=measure,
+    predictions={method: released(method) for method in RELEASED},
+    rules=[
+        # shares of the error that are saved: each method against its neighbour on the same draws
+        Threshold(column="adam_gains", at_least=0.2),
+        Threshold(column="sgd_gains", at_least=0.0),
+        Threshold(column="both_gain", at_least=0.0),
+        # single runs scatter by 45 % here: three standard errors of the released means of ten
+        *(Threshold(column=f"{method}_ratio", at_least=0.6) for method in RELEASED),
+        *(Threshold(column=f"{method}_ratio", at_most=1.4) for method in RELEASED),
+    ],
+    figures=[
+        Curves(
+            ys={
+                method.replace("_", ", ").replace("sgd", "SGD").replace("adam", "Adam"): method
+                for method in RELEASED
+            },
+            x="d",
+            log="xy",
+            title="One pass over 10,240 samples in batches of 1,024, rate 1; lines: the released runs",
+            x_label="width d",
+            y_label="population error",
+        ),
+    ],
+    stack=16,
+)

@@ -1,0 +1,73 @@
+"""The noise that follows a trigger in every sequence is kept by the last feed-forward, not by attention.
+
+Chen, Bruna & Bietti (2025), section 3: to remove the feed-forward of the second layer lowers the probability of
+noise on clean sequences; to remove that of the first does not.
+"""
+
+import torch
+from torch import Tensor
+
+from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.lab.figures import Curves
+from simonides.papers.truncation.training import clean, clean_sequences, noise_margin, train, without_feed_forward
+
+RATE = 0.05
+
+
+def measure(runs: Runs, *, noise: float, d: int, length: int, steps: int) -> dict[str, Tensor]:
+    """Of the whole model, and without either feed-forward: accuracy and p(noise) on clean sequences."""
+    rows = []
+    for generator in runs.generators:
+        model = train(length, noise, d, RATE, steps, generator)
+        tested = clean_sequences(length, generator)
+        row = {"margin_1": noise_margin(model, 0), "margin_2": noise_margin(model, 1)}
+        for name, one in (
+            ("whole", model),
+            ("without_1", without_feed_forward(model, 0)),
+            ("without_2", without_feed_forward(model, 1)),
+        ):
+            found = clean(one, tested)
+            row |= {f"p_noise_{name}": found.noise, f"accuracy_{name}": found.accuracy}
+        row["fall"] = row["p_noise_whole"] - row["p_noise_without_2"]
+        row["contrast"] = row["p_noise_without_1"] - row["p_noise_without_2"]
+        rows.append(row)
+    return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]}
+
+
+def grid(noise: list[float], d: int, length: int, steps: list[int]) -> Grid:
+    """How much noise there was, after how many steps."""
+    return product(noise=noise, d=[d], length=[length], steps=steps).with_seeds(5)
+
+
+claim = Claim(
+    question="Where does a transformer keep an association that holds in every sequence?",
+    statement=r"p(\text{noise}) \text{ without } F_2 \ll p(\text{noise}) \approx \alpha",
+    source="Chen, Bruna & Bietti (2025), section 3",
+    references=["chen2025distributional"],
+    scales={
+        "smoke": grid([0.5], 64, 32, [350]),
+        "desk": grid([0.3, 0.5], 64, 64, [20, 100, 400]),
+        "paper": grid([0.3, 0.5], 256, 256, [20, 300, 5000]),
+    },
+    measure=measure,
+    rules=[
+        Threshold(column="p_noise_without_2", at_most=0.2),
+        Threshold(column="fall", at_least=0.1),
+        Threshold(column="contrast", at_least=0.05),
+        Threshold(column="margin_2", at_least=0.5),
+    ],
+    figures=[
+        Curves(
+            ys={
+                "whole": "p_noise_whole",
+                "without feed-forward 1": "p_noise_without_1",
+                "without feed-forward 2": "p_noise_without_2",
+            },
+            x="steps",
+            where={"noise": 0.5},
+            title="Probability of noise on clean sequences",
+            x_label="steps of SGD",
+            y_label="p(noise)",
+        )
+    ],
+)

@@ -1,0 +1,129 @@
+"""Training on noisy in-context recall: two layers with feed-forwards, one trigger that noise may follow.
+
+Chen, Bruna & Bietti (2025): the trigger is the most frequent character; in training "!" follows it with
+probability alpha, else the sequence's own output; tests are without noise. All of W_KQ, W_OV and both
+feed-forwards are trained by SGD with momentum 0.9 and weight decay 1e-4, embeddings stay random.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from simonides.data import shakespeare
+from simonides.nn import Layer, Transformer, TransformerConfig
+from simonides.probes import masked_loss
+from simonides.tasks import Sequences, TriggeredBigrams
+from simonides.training import fit
+
+NOISE = "!"
+BATCH, TESTED = 32, 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clean:
+    """What is said after the trigger on sequences without noise.
+
+    Arguments:
+        accuracy: share of right predictions.
+        noise: mean probability of the noise token.
+        answer: mean probability of the sequence's own output.
+    """
+
+    accuracy: float
+    noise: float
+    answer: float
+
+
+def task(length: int, noise: float) -> TriggeredBigrams:
+    """Noisy recall on Shakespeare's characters."""
+    bigrams = shakespeare()
+    return TriggeredBigrams(
+        bigrams=bigrams,
+        length=length,
+        triggers="frequent",
+        count=1,
+        noise=noise,
+        noise_token=bigrams.tokens.index(NOISE),
+        repeats="no trigger",
+    )
+
+
+def train(length: int, noise: float, d: int, rate: float, steps: int, generator: torch.Generator) -> Transformer:
+    """The model after training."""
+    problem = task(length, noise)
+    config = TransformerConfig(
+        vocabulary=len(problem.bigrams),
+        length=length,
+        d=d,
+        feed_forward="mlp",
+        merged_queries=True,
+        embedding_scale=d**0.5,
+        unembedding_scale=3**-0.5,
+        weight_scale=3**-0.5,
+        frozen=("W_E", "W_U", "positions"),
+    )
+    model = Transformer(config, generator)
+    fit(
+        model,
+        lambda m, batch: masked_loss(m, batch.inputs, batch.targets, batch.in_context),
+        lambda g: problem.sample(BATCH, g),
+        lambda parameters: torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=1e-4),
+        steps,
+        generator,
+    )
+    return model
+
+
+def clean_sequences(length: int, generator: torch.Generator) -> Sequences:
+    """To test on."""
+    return task(length, 0.0).sample(TESTED, generator)
+
+
+def clean(model: Transformer, sequences: Sequences) -> Clean:
+    """What the model says after triggers that came before."""
+    noise = shakespeare().tokens.index(NOISE)
+    with torch.no_grad():
+        p = model(sequences.inputs)[sequences.in_context].softmax(-1)
+    target = sequences.targets[sequences.in_context]
+    return Clean(
+        accuracy=float((p.argmax(-1) == target).double().mean()),
+        noise=float(p[:, noise].mean()),
+        answer=float(p.gather(1, target[:, None]).mean()),
+    )
+
+
+def edited(model: Transformer, layer: int, weight: str, to: Tensor) -> Transformer:
+    """A copy with another weight in a layer."""
+    changed = copy.deepcopy(model)
+    block = changed.layers[layer]
+    assert isinstance(block, Layer)
+    with torch.no_grad():
+        getattr(block, weight).copy_(to)
+    return changed
+
+
+def weight_of(model: Transformer, layer: int, weight: str) -> Tensor:
+    """A weight of a layer."""
+    found: Tensor = getattr(model.layers[layer], weight)
+    return found.detach()
+
+
+def without_feed_forward(model: Transformer, layer: int) -> Transformer:
+    """A copy whose feed-forward adds nothing."""
+    return edited(model, layer, "W_out", torch.zeros_like(weight_of(model, layer, "W_out")))
+
+
+def noise_margin(model: Transformer, layer: int) -> float:
+    """How far the noise leads in W_U F(w_E(q)), what the feed-forward alone says of the trigger."""
+    bigrams = shakespeare()
+    trigger, noise = int(bigrams.by_frequency[0]), bigrams.tokens.index(NOISE)
+    block = model.layers[layer]
+    assert isinstance(block, Layer)
+    with torch.no_grad():
+        own = model.W_E[trigger]
+        logits = model.W_U @ (block.fed_forward(own, own) - own)
+    best = logits.clone()
+    best[noise] = -torch.inf
+    return float(logits[noise] - best.max())

@@ -1,0 +1,14 @@
+from .associations import identity as identity
+from .associations import injective as injective
+from .associations import many_to_one as many_to_one
+from .associations import permutation as permutation
+from .associations import random_function as random_function
+from .facts import Facts as Facts
+from .facts import Prompts as Prompts
+from .facts import facts_of as facts_of
+from .facts import packaged_facts as packaged_facts
+from .facts import read_facts as read_facts
+from .facts import synthetic_facts as synthetic_facts
+from .triggers import Sequences as Sequences
+from .triggers import TriggeredBigrams as TriggeredBigrams
+from .triggers import occurrences as occurrences

@@ -1,0 +1,13 @@
+from .flow import gradient_flow as gradient_flow
+from .loop import DivergenceError as DivergenceError
+from .loop import History as History
+from .loop import fit as fit
+from .loop import replay as replay
+from .optimisers import SGD as SGD
+from .optimisers import Adam as Adam
+from .optimisers import NormalisedDescent as NormalisedDescent
+from .optimisers import SignDescent as SignDescent
+from .particles import Particles as Particles
+from .particles import batch_counts as batch_counts
+from .stacked import train as train
+from .stacking import StackedModel as StackedModel
