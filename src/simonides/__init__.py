@@ -8,9 +8,10 @@ from pathlib import Path
 import lazy_loader
 
 from simonides.lab import register
+from simonides.papers import TALK
 
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
 
-register(Path(__file__).parent / "papers")
+register(Path(__file__).parent / "papers", {"talk": TALK})

@@ -1,4 +1,4 @@
-"""The command line: parse, do, exit. Options are in `simonides.options`, what they do in `simonides.commands`.
+"""The command line: parse, do, exit. Each command is a file of `simonides.commands`: its options, and what it does.
 
 torch and polars are imported by the commands that need them, so that --help and list answer at once.
 """
@@ -11,7 +11,10 @@ import tyro
 
 from simonides import __version__
 from simonides.base import SimonidesError, check_name, out_of_memory
-from simonides.options import NAMES, Command, Inspect, Run, Truncate
+from simonides.commands import NAMES, Command, execute
+from simonides.commands.inspect import Inspect
+from simonides.commands.run import Run
+from simonides.commands.truncate import Truncate
 
 _DESCRIPTION = """simonides: a laboratory for memory in transformer weights.
 
@@ -48,9 +51,7 @@ def _main(arguments: list[str]) -> int:
     try:
         if unknown and not isinstance(command, Run):
             raise SimonidesError(f"unknown argument {unknown[0]!r}; see: simonides {arguments[0]} --help")
-        from simonides import commands
-
-        code = commands.execute(command, unknown)
+        code = execute(command, unknown)
         sys.stdout.flush()  # a reader that has gone shows here, where it is caught, and not at exit
         return code
     except SimonidesError as error:
@@ -78,7 +79,7 @@ def _main(arguments: list[str]) -> int:
 
 def _parameters(target: str) -> int:
     """What else `run TARGET` takes."""
-    from simonides.commands.catalogue import parameters
+    from simonides.commands.show import parameters
 
     try:
         print(parameters(target))

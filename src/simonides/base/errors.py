@@ -13,6 +13,10 @@ class SimonidesError(ValueError):
     """An input that cannot be used; the message says what came, what was expected and what to do."""
 
 
+class DivergenceError(SimonidesError):
+    """A training whose loss is no longer finite: what came of the settings, not a setting that cannot be used."""
+
+
 def check_at_least(name: str, value: int, least: int) -> None:
     """Raise `SimonidesError` unless `value` is an integer, of Python or numpy, of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral):

@@ -1,19 +1,18 @@
-"""GGUF files as checkpoints: Llama-like decoders, dequantised one tensor at a time (extra `checkpoints`).
+"""GGUF files as checkpoints: Llama-like decoders, dequantised one tensor at a time into a model of `transformers`.
 
-The file's own names are turned into those of a Hugging Face folder, so that one layout serves both. Its queries
-and keys have rows in pairs (2 i, 2 i + 1) for the rotation, and are put back into halves.
+Names and sizes come from the file's header, the forward pass is the library's. Queries and keys have rows in pairs
+(2 i, 2 i + 1) for the rotation in such files, and are put back into halves.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from simonides.base import SimonidesError
-from simonides.checkpoints.layouts import Read
+from simonides.checkpoints.gguf_header import Header, TensorPlace, read_header
 
 _WHOLE = {
     "model.embed_tokens.weight": "token_embd.weight",
@@ -33,106 +32,126 @@ _LAYER = {
 }
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[tuple[dict[str, Any], set[str], Read]]:
-    """The configuration, tensor names and a reader of a GGUF file, all as of a Llama folder.
+def open_gguf(path: Path, dtype: torch.dtype | None = None) -> Any:
+    """The model in a GGUF file, as a LlamaForCausalLM.
+
+    Arguments:
+        path: the file.
+        dtype: of the weights in memory; float32 by default.
 
     Raises:
-        SimonidesError: when the package gguf is missing, the file is damaged, or no Llama.
+        SimonidesError: when the package gguf is missing, the file is damaged, or holds no Llama.
     """
-    file = _reader(path)
-    from gguf import dequantize
-
-    found = {tensor.name: tensor for tensor in file.tensors}
-    fields = _contents(path, file, lambda name: not name.startswith("tokenizer."))
-    if "rope_freqs.weight" in found or fields.get("llama.rope.scaling.type", "none") != "none":
-        raise SimonidesError(f"{path} has scaled rotary positions, which are not supported.")
-    config = _config(path, fields, "output.weight" in found)
-    heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
-
-    def read(name: str) -> Tensor | None:
-        own = _own_name(name)
-        tensor = found.get(own)
-        if tensor is None:
-            return None
-        weight = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy())
-        part = own.split(".")[-2]
-        if part not in heads:
-            return weight
-        turned = weight.unflatten(0, (heads[part], -1, 2))
-        return turned.transpose(1, 2).reshape(weight.shape)
-
-    yield config, {_folder_name(name) for name in found}, read
-
-
-def fields_of(path: Path, prefix: str) -> dict[str, Any]:
-    """The entries of a GGUF file whose names begin so.
-
-    Raises:
-        SimonidesError: as `opened`.
-    """
-    return _contents(path, _reader(path), lambda name: name.startswith(prefix))
-
-
-def _reader(path: Path) -> Any:
+    header = read_header(path)
+    settings = _config(path, header)
     try:
-        from gguf import GGUFReader
+        import gguf
     except ImportError:
         raise SimonidesError(
             "GGUF files need the package gguf; run: pip install 'simonides[checkpoints]'"
         ) from None
-    if not path.is_file():
-        raise SimonidesError(f"{path} is no file; give a GGUF file or the folder of a checkpoint.")
+    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
     try:
-        return GGUFReader(path)
-    except Exception as error:  # the reader trusts its file and fails in many ways
-        raise SimonidesError(f"{path} is no sound GGUF file ({type(error).__name__}: {error}).") from None
+        config = LlamaConfig(**settings)
+        with torch.device("meta"):
+            model = LlamaForCausalLM(config)
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise SimonidesError(f"{path} describes no Llama: {error}") from None
+    heads = {"attn_q": settings["num_attention_heads"], "attn_k": settings["num_key_value_heads"]}
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if settings["tie_word_embeddings"]:
+        wanted.pop("lm_head.weight", None)
+    names = {name: _own_name(name) for name in wanted}
+    if lost := [own for own in names.values() if own not in header.tensors]:
+        raise SimonidesError(f"{path} lacks {len(lost)} tensors of a Llama, such as {lost[0]}.")
+    if strange := sorted(header.tensors.keys() - set(names.values())):
+        raise SimonidesError(
+            f"{path} holds {len(strange)} tensors that a Llama has no place for, such as {strange[0]}."
+        )
+    raw = np.memmap(path, mode="r")
+    weights: dict[str, Tensor] = {}
+    for name, own in names.items():
+        place = header.tensors[own]
+        if place.shape != wanted[name]:
+            raise SimonidesError(f"{path}: {own} is {place.shape}, its header tells of {wanted[name]}.")
+        weight = _dequantised(path, raw, place, gguf)
+        part = own.split(".")[-2]
+        if part in heads:
+            weight = weight.unflatten(0, (heads[part], -1, 2)).transpose(1, 2).reshape(weight.shape)
+        weights[name] = torch.nn.Parameter(weight.to(dtype or torch.float32), requires_grad=False)
+    if settings["tie_word_embeddings"]:
+        weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    model.load_state_dict(weights, assign=True)
+    model.tie_weights()
+    model.model.rotary_emb = LlamaRotaryEmbedding(config=config)  # its table is no weight of the file
+    return model
 
 
-def _contents(path: Path, file: Any, wanted: Callable[[str], bool]) -> dict[str, Any]:
+def _dequantised(path: Path, raw: np.ndarray, place: TensorPlace, gguf: Any) -> Tensor:
     try:
-        return {name: field.contents() for name, field in file.fields.items() if wanted(name)}
-    except Exception as error:
-        raise SimonidesError(f"{path} is no sound GGUF file ({type(error).__name__}: {error}).") from None
+        kind = gguf.GGMLQuantizationType(place.kind)
+        block, size = gguf.GGML_QUANT_SIZES[kind]
+        count = int(np.prod(place.shape)) // block * size
+        if place.offset + count > len(raw) or place.shape[-1] % block:
+            raise ValueError(f"its bytes end at {place.offset + count}, the file at {len(raw)}")
+        rows = raw[place.offset : place.offset + count].reshape(*place.shape[:-1], place.shape[-1] // block * size)
+        if kind in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16):
+            return torch.from_numpy(rows.view(np.float32 if kind == 0 else np.float16).astype(np.float32))
+        return torch.from_numpy(np.ascontiguousarray(gguf.dequantize(rows, kind), dtype=np.float32))
+    except (ValueError, KeyError, NotImplementedError) as error:
+        raise SimonidesError(f"{path}: tensor {place.name} cannot be read ({error}).") from None
 
 
 def _own_name(name: str) -> str:
     if name in _WHOLE:
         return _WHOLE[name]
-    _, _, number, rest = name.split(".", 3) if name.startswith("model.layers.") else ("", "", "", name)
+    _, _, number, rest = name.split(".", 3)
     part, _, kind = rest.rpartition(".")
     return f"blk.{number}.{_LAYER.get(part, part)}.{kind}"
 
 
-def _folder_name(own: str) -> str:
-    whole = {theirs: name for name, theirs in _WHOLE.items()}
-    parts = {theirs: name for name, theirs in _LAYER.items()}
-    if own in whole or not own.startswith("blk."):
-        return whole.get(own, own)
-    _, number, part, kind = own.split(".", 3) if own.count(".") == 3 else ("", "", own, "")
-    return f"model.layers.{number}.{parts.get(part, part)}.{kind}"
-
-
-def _config(path: Path, fields: dict[str, Any], untied: bool) -> dict[str, Any]:
-    kind = fields.get("general.architecture")
+def _config(path: Path, header: Header) -> dict[str, Any]:
+    entries = header.entries
+    kind = entries.get("general.architecture")
     if kind != "llama":
         raise SimonidesError(f"{path} holds a {kind!r}; of GGUF files only Llama-like ones are supported.")
+    if "rope_freqs.weight" in header.tensors or entries.get("llama.rope.scaling.type", "none") != "none":
+        raise SimonidesError(f"{path} has scaled rotary positions, which are not supported in GGUF files.")
     try:
-        d, heads = fields["llama.embedding_length"], fields["llama.attention.head_count"]
-        return {
-            "model_type": "llama",
-            "vocab_size": fields["llama.vocab_size"],
+        d, heads = entries["llama.embedding_length"], entries["llama.attention.head_count"]
+        groups = entries.get("llama.attention.head_count_kv", heads)
+        settings = {
+            "vocab_size": header.tensors["token_embd.weight"].shape[0],
             "hidden_size": d,
-            "num_hidden_layers": fields["llama.block_count"],
+            "num_hidden_layers": entries["llama.block_count"],
             "num_attention_heads": heads,
-            "num_key_value_heads": fields.get("llama.attention.head_count_kv", heads),
-            "head_dim": fields.get("llama.rope.dimension_count", d // heads),
-            "intermediate_size": fields["llama.feed_forward_length"],
-            "rms_norm_eps": fields["llama.attention.layer_norm_rms_epsilon"],
-            "rope_theta": fields.get("llama.rope.freq_base", 10_000.0),
-            "max_position_embeddings": fields.get("llama.context_length", 2048),
-            "hidden_act": "silu",
-            "tie_word_embeddings": not untied,
+            "num_key_value_heads": groups,
+            "head_dim": entries.get("llama.rope.dimension_count") or d // heads,
+            "intermediate_size": entries["llama.feed_forward_length"],
+            "max_position_embeddings": entries.get("llama.context_length", 2048),
         }
     except KeyError as error:
         raise SimonidesError(f"{path} lacks the entry {error}, which a Llama needs.") from None
+    except (TypeError, ZeroDivisionError) as error:
+        raise SimonidesError(f"{path} describes no Llama: {error}.") from None
+    for name, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise SimonidesError(f"{path} describes no Llama: {name} = {value!r}, expected a number from 1.")
+    if heads % groups or settings["num_hidden_layers"] > len(header.tensors):
+        raise SimonidesError(
+            f"{path} describes no Llama: {heads} heads for {groups} of keys and values, "
+            f"{settings['num_hidden_layers']} layers of {len(header.tensors)} tensors."
+        )
+    return {
+        **settings,
+        "rms_norm_eps": entries.get("llama.attention.layer_norm_rms_epsilon", 1e-5),
+        "rope_parameters": {"rope_type": "default", "rope_theta": entries.get("llama.rope.freq_base", 10_000.0)},
+        "hidden_act": "silu",
+        "tie_word_embeddings": "output.weight" not in header.tensors,
+        "bos_token_id": entries.get("tokenizer.ggml.bos_token_id"),
+        "eos_token_id": entries.get("tokenizer.ggml.eos_token_id"),
+        "pad_token_id": None,
+        "architectures": ["LlamaForCausalLM"],
+    }

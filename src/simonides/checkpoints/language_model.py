@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from simonides.base import SimonidesError, check_at_least
-from simonides.checkpoints.layouts import architecture_of
-from simonides.checkpoints.network import PretrainedModel
-from simonides.checkpoints.writing import save_pretrained
+from simonides.checkpoints.bridge import CheckpointModel
+from simonides.checkpoints.opening import quiet_transformers
+from simonides.checkpoints.saving import save_checkpoint
 from simonides.data import UNKNOWN, Text
-from simonides.training import History, fit
+from simonides.training import Checkpoint, History, Records, fit
 
 # of GPT-2 and GPT-NeoX: what is added to the stream is scaled down by the number of additions
 _SCALE = 0.02
@@ -56,25 +56,36 @@ def neox_config(
     }
 
 
-def drawn_model(config: Mapping[str, Any], generator: torch.Generator) -> PretrainedModel:
-    """A model with random weights, which ask for gradients."""
-    a = architecture_of(config)
+def small_language_model(config: Mapping[str, Any], generator: torch.Generator) -> CheckpointModel:
+    """A GPT-NeoX of `transformers` with random weights, which ask for gradients.
 
-    def draw(name: str, shape: tuple[int, ...]) -> Tensor:
-        if name.endswith("_scale"):
-            return torch.ones(shape)
-        if name.endswith("_shift") or name.startswith("b_"):
-            return torch.zeros(shape)
-        scale = _SCALE / (2 * a.layers) ** 0.5 if name in ("W_O", "W_out") else _SCALE
-        return scale * torch.randn(shape, generator=generator)
+    Entries are N(0, 0.02^2), those of W_O and W_out scaled down by the square root of the number of additions.
 
-    whole = {"W_E": (a.vocabulary, a.d), "W_U": (a.vocabulary, a.d), "final_scale": (a.d,), "final_shift": (a.d,)}
-    layers = [{name: draw(name, shape) for name, shape in a.shapes().items()} for _ in range(a.layers)]
-    model = PretrainedModel(a, {name: draw(name, shape) for name, shape in whole.items()}, layers)
+    Arguments:
+        config: as `neox_config` gives it.
+        generator: draws the weights.
+    """
+    with quiet_transformers():
+        from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
+
+        model = CheckpointModel(GPTNeoXForCausalLM(GPTNeoXConfig(**config)))
+    sizes = model.sizes
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+        for role in ("W_E", "W_U"):
+            weight = model.weight(role)
+            weight.copy_(_SCALE * torch.randn(weight.shape, generator=generator))
+        for layer in range(sizes.layers):
+            for role in ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out"):
+                scale = _SCALE / (2 * sizes.layers) ** 0.5 if role in ("W_O", "W_out") else _SCALE
+                shape = model.weight(role, layer).shape
+                model.set_weight(role, layer, scale * torch.randn(shape, generator=generator))
     return model.requires_grad_(True)
 
 
-def next_token_loss(model: PretrainedModel, tokens: Int[Tensor, "B T"]) -> Float[Tensor, ""]:
+def next_token_loss(model: CheckpointModel, tokens: Int[Tensor, "B T"]) -> Float[Tensor, ""]:
     """Mean cross-entropy of each token given those before it, in nats."""
     return functional.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten())
 
@@ -94,7 +105,7 @@ def pieces(
     return found
 
 
-def read_twice(model: PretrainedModel, passages: Int[Tensor, "B T"]) -> tuple[float, float]:
+def read_twice(model: CheckpointModel, passages: Int[Tensor, "B T"]) -> tuple[float, float]:
     """Mean cross-entropy in the later half of passages, in the first reading and in a second right after it."""
     half, length = passages.shape[1] // 2, passages.shape[1]
     twice = passages.repeat(1, 2)
@@ -103,7 +114,7 @@ def read_twice(model: PretrainedModel, passages: Int[Tensor, "B T"]) -> tuple[fl
 
 
 def train_language_model(
-    model: PretrainedModel,
+    model: CheckpointModel,
     text: Text,
     steps: int,
     generator: torch.Generator,
@@ -112,7 +123,7 @@ def train_language_model(
     rate: float = 4e-3,
     repeated: float = 0.0,
     every: int = 100,
-    kept: Callable[[PretrainedModel, int], None] | None = None,
+    keep: Callable[[CheckpointModel, int], None] | None = None,
     checkpoint: Path | None = None,
     progress: bool = False,
 ) -> History:
@@ -122,7 +133,7 @@ def train_language_model(
     time.
 
     Arguments:
-        model: as `drawn_model` gives it; its vocabulary is the text's.
+        model: as `small_language_model` gives it; its vocabulary is the text's.
         text: what it learns.
         steps: updates.
         generator: draws the pieces.
@@ -131,7 +142,7 @@ def train_language_model(
         rate: of AdamW.
         repeated: share of the pieces that is a passage read again and again.
         every: steps between records.
-        kept: takes the model of every recorded step.
+        keep: takes the model of every recorded step.
         checkpoint: as in `fit`: the training goes on from there.
         progress: show a bar.
 
@@ -143,7 +154,7 @@ def train_language_model(
     seen = torch.Generator().manual_seed(0)
     unseen, passages = held.windows(batch, length + 1, seen), held.windows(2 * batch, length // 2, seen)
 
-    def surprises(m: PretrainedModel) -> dict[str, float]:
+    def surprises(m: CheckpointModel) -> dict[str, float]:
         first, second = read_twice(m, passages)
         return {"held_out": float(next_token_loss(m, unseen)), "first_reading": first, "second_reading": second}
 
@@ -154,12 +165,8 @@ def train_language_model(
         lambda parameters: torch.optim.AdamW(parameters, rate, betas=(0.9, 0.98), weight_decay=0.1),
         steps,
         generator,
-        {"": surprises},
-        every=every,
-        checkpoint=checkpoint,
-        checkpoint_every=every,
-        kept=kept,
-        progress=progress,
+        records=Records(every=every, probes={"": surprises}, keep=keep, progress=progress),
+        checkpoint=None if checkpoint is None else Checkpoint(path=checkpoint, every=every),
     )
 
 
@@ -181,11 +188,11 @@ def parted(text: Text, length: int, repeated: float) -> tuple[Text, Text]:
     return learned, held
 
 
-def save_step(model: PretrainedModel, config: Mapping[str, Any], text: Text, folder: Path) -> None:
+def save_step(model: CheckpointModel, text: Text, folder: Path) -> None:
     """Write a model as a checkpoint folder with a tokenizer of the text's characters, unless it is there."""
     if not (folder / "tokenizer.json").exists():
         tokenizer = json.dumps(characters_tokenizer(text))
-        save_pretrained(model, config, folder, beside={"tokenizer.json": tokenizer})
+        save_checkpoint(model, folder, beside={"tokenizer.json": tokenizer})
 
 
 def characters_tokenizer(text: Text) -> dict[str, Any]:

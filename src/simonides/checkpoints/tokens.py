@@ -8,6 +8,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from simonides.base import SimonidesError
+from simonides.checkpoints.gguf_header import read_header
 
 
 class TextTokens:
@@ -40,6 +41,10 @@ class TextTokens:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises plain Exception
             raise SimonidesError(f"{file} cannot be read: {error}.") from None
+
+    def __len__(self) -> int:
+        """How many tokens it knows; a model's vocabulary may be padded beyond them."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
 
     def save(self, path: Path) -> None:
         """Write a tokenizer.json."""
@@ -90,9 +95,7 @@ class TextTokens:
 def _from_gguf(path: Path) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 
-    from simonides.checkpoints.gguf_files import fields_of
-
-    fields = fields_of(path, "tokenizer.")
+    fields = read_header(path).entries
     if fields.get("tokenizer.ggml.model") != "gpt2":
         kind = fields.get("tokenizer.ggml.model")
         raise SimonidesError(f"{path} has a tokenizer of kind {kind!r}; only byte-level BPE is supported.")

@@ -1,52 +1,61 @@
-"""What each command does: each takes its options, prints, and returns the exit code.
+"""The commands: each file has a command's options, one call down, and what it prints.
 
-A command's module is imported when it is used: `list` needs neither torch nor polars.
+What a command needs is imported when it is done: `list` needs neither torch nor polars.
 """
 
-from simonides import options
+from typing import Annotated, get_args
+
+from tyro.conf import subcommand
+
+from simonides.commands import (
+    cite,
+    explore,
+    inspect,
+    list_claims,
+    pretrain,
+    recall,
+    report,
+    run,
+    show,
+    status,
+    truncate,
+    verdict,
+)
+
+_MODULES = {
+    list_claims.List: list_claims,
+    show.Show: show,
+    status.Status: status,
+    verdict.Verdict: verdict,
+    report.Report: report,
+    cite.Cite: cite,
+    recall.Recall: recall,
+    pretrain.Pretrain: pretrain,
+    inspect.Inspect: inspect,
+    truncate.Truncate: truncate,
+    explore.Explore: explore,
+}
+
+Command = (
+    Annotated[list_claims.List, subcommand("list")]
+    | Annotated[show.Show, subcommand("show")]
+    | Annotated[run.Run, subcommand("run")]
+    | Annotated[status.Status, subcommand("status")]
+    | Annotated[verdict.Verdict, subcommand("verdict")]
+    | Annotated[report.Report, subcommand("report")]
+    | Annotated[cite.Cite, subcommand("cite")]
+    | Annotated[recall.Recall, subcommand("recall")]
+    | Annotated[pretrain.Pretrain, subcommand("pretrain")]
+    | Annotated[inspect.Inspect, subcommand("inspect")]
+    | Annotated[truncate.Truncate, subcommand("truncate")]
+    | Annotated[explore.Explore, subcommand("explore")]
+)
+NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))
 
 
 def execute(command: object, unknown: list[str]) -> int:
     """Do what the command line asked for; `unknown` are parameters set by hand, which only `run` takes."""
-    match command:
-        case options.List() | options.Show() | options.Cite():
-            from simonides.commands import catalogue
-
-            return catalogue.execute(command)
-        case options.Run():
-            if command.engine == "local" and command.workers != 1:
-                from simonides.lab import warm_up
-
-                warm_up()
-            from simonides.commands.run import parse_overrides, run
-
-            return run(command, parse_overrides(unknown))
-        case options.Status():
-            from simonides.commands.status import status
-
-            return status(command)
-        case options.Verdict() | options.Report():
-            from simonides.commands import results
-
-            return results.execute(command)
-        case options.Recall():
-            from simonides.commands.recall import recall
-
-            return recall(command)
-        case options.Pretrain():
-            from simonides.commands.pretrain import pretrain
-
-            return pretrain(command)
-        case options.Inspect():
-            from simonides.commands.inspect import inspect
-
-            return inspect(command)
-        case options.Truncate():
-            from simonides.commands.truncate import truncate
-
-            return truncate(command)
-        case options.Explore():
-            from simonides.commands.explore import explore
-
-            return explore(command)
-    raise AssertionError(f"no command for {command}")
+    if isinstance(command, run.Run):
+        return run.execute(command, unknown)
+    done: int = _MODULES[type(command)].execute(command)
+    return done

@@ -1,26 +1,40 @@
 """`explore`: the interactive page, served on this machine alone or written as one file."""
 
 import webbrowser
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Annotated
 
-from simonides import options as given
+from tyro.conf import arg
+
 from simonides.base import SimonidesError
-from simonides.lab import page, script
 
 _HOST = "127.0.0.1"
 
 
-def explore(options: given.Explore) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Explore:
+    """Open a page on which one matrix is filled with facts: move d, N and the rest, and see what it recalls.
+
+    Served on 127.0.0.1 alone, or written as one file that needs nothing else.
+
+    Example: simonides explore --out explore.html
+    """
+
+    port: Annotated[int, arg(help="0 takes any that is free.")] = 0
+    browser: Annotated[bool, arg(help="Open it in the browser.")] = True
+    out: Annotated[Path | None, arg(metavar="FILE", help="Write the page there in place of serving it.")] = None
+
+
+def execute(options: Explore) -> int:
     """Write the page, or serve it until Ctrl-C."""
+    from simonides.base import write_text
+    from simonides.papers.memories.explore import explore_page
+
     text = explore_page()
     if options.out is not None:
-        try:
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            options.out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise SimonidesError(
-                f"{options.out} cannot be written: {error.strerror}; give another file."
-            ) from None
+        write_text(options.out, text)
         print(f"page: {options.out.resolve()}")
         return 0
     with server(text, options.port) as running:
@@ -33,11 +47,6 @@ def explore(options: given.Explore) -> int:
         except KeyboardInterrupt:
             print()
     return 0
-
-
-def explore_page() -> str:
-    """The page, complete in itself."""
-    return page("explore.html", title="What one matrix remembers", script=script("explore.js"))
 
 
 def server(text: str, port: int) -> ThreadingHTTPServer:

@@ -3,29 +3,54 @@
 import hashlib
 import json
 import math
-import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
 
-import torch
+from tyro.conf import Positional, arg
 
-from simonides import options as given
-from simonides.base import SimonidesError, check_at_least, check_memory, check_seed, read_json_object, read_text
-from simonides.checkpoints import (
-    architecture_of,
-    drawn_model,
-    neox_config,
-    parted,
-    save_step,
-    train_language_model,
-)
-from simonides.data import manual, text_of
+from simonides.base import SimonidesError
 
 # may change when a training goes on
 _FREE = ("out", "steps")
 
 
-def pretrain(options: given.Pretrain) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Pretrain:
+    """Train a small language model on a text, character by character, and keep its steps as checkpoints.
+
+    The folder then holds step-N folders in the layout of GPT-NeoX, for inspect, truncate and any other library. A
+    training that was broken off goes on.
+
+    Example: simonides pretrain small --steps 3000 --repeated 0.7
+
+    Example: simonides inspect small
+    """
+
+    out: Annotated[Positional[Path], arg(metavar="DIR", help="Folder of the steps.")]
+    text: Annotated[Path | None, arg(metavar="FILE", help="UTF-8 text; by default Python's manual.")] = None
+    d: Annotated[int, arg(help="Width.")] = 128
+    layers: Annotated[int, arg(help="Attention and feed-forward.")] = 2
+    heads: Annotated[int, arg(help="Of each layer.")] = 4
+    length: Annotated[int, arg(help="Characters of a piece.")] = 64
+    batch: Annotated[int, arg(help="Pieces a step.")] = 32
+    steps: Annotated[int, arg(help="Updates.")] = 2000
+    every: Annotated[int, arg(help="Steps between checkpoints.")] = 200
+    rate: Annotated[float, arg(help="Learning rate of AdamW.")] = 4e-3
+    repeated: Annotated[
+        float, arg(help="Share of the pieces that is a passage read again and again, which calls for induction.")
+    ] = 0.0
+    seed: Annotated[int, arg(help="Draws weights and pieces.")] = 0
+
+
+def execute(options: Pretrain) -> int:
     """Train, and write a checkpoint every so many steps."""
+    import torch
+
+    from simonides.base import check_at_least, check_memory, check_seed, read_text
+    from simonides.checkpoints import neox_config, parted, save_step, small_language_model, train_language_model
+    from simonides.data import manual, text_of
+
     for name in ("steps", "every", "batch"):
         check_at_least(name, getattr(options, name), 1)
     check_seed(options.seed)
@@ -35,15 +60,15 @@ def pretrain(options: given.Pretrain) -> int:
     text = text_of(content)
     config = neox_config(len(text.characters), options.d, options.layers, options.heads, options.length)
     # weights, gradients and AdamW's two moments; streams, hidden units, attention and logits of a batch
-    a = architecture_of(config)
-    weights = a.layers * 12 * a.d**2 + 2 * a.vocabulary * a.d
-    row = a.layers * (16 * a.d + 2 * a.heads * options.length) + 3 * a.vocabulary
+    d, layers, vocabulary = options.d, options.layers, len(text.characters)
+    weights = layers * 12 * d**2 + 2 * vocabulary * d
+    row = layers * (16 * d + 2 * options.heads * options.length) + 3 * vocabulary
     needed = 16 * weights + 4 * options.batch * options.length * row
     check_memory("this model and batch need", needed, "give smaller sizes")
     parted(text, options.length, options.repeated)
     _settle(options, content)
     generator = torch.Generator().manual_seed(options.seed)
-    model = drawn_model(config, generator)
+    model = small_language_model(config, generator)
     history = train_language_model(
         model,
         text,
@@ -54,11 +79,11 @@ def pretrain(options: given.Pretrain) -> int:
         rate=options.rate,
         repeated=options.repeated,
         every=options.every,
-        kept=lambda m, step: save_step(m, config, text, options.out / f"step-{step:06d}"),
+        keep=lambda m, step: save_step(m, text, options.out / f"step-{step:06d}"),
         checkpoint=options.out / "training.safetensors",
-        progress=sys.stderr.isatty(),
+        progress=True,
     )
-    last = {name: float(value) for name, value in history.rows[-1].items()}
+    last = {name: float(values[-1]) for name, values in history.columns.items()}
     weights = sum(parameter.numel() for parameter in model.parameters())
     print(
         f"{weights:,} weights, {history.steps[-1]} steps: {last['held_out']:.2f} nats a character on unread text;"
@@ -70,8 +95,10 @@ def pretrain(options: given.Pretrain) -> int:
     return 0
 
 
-def _settle(options: given.Pretrain, content: str) -> None:
+def _settle(options: Pretrain, content: str) -> None:
     """Write what the training is, or check that it is the one that is there."""
+    from simonides.base import read_json_object, write_text
+
     settings = {name: value for name, value in asdict(options).items() if name not in _FREE}
     settings["text"] = hashlib.sha256(content.encode()).hexdigest()[:16]
     if options.out.exists() and not options.out.is_dir():
@@ -86,5 +113,4 @@ def _settle(options: given.Pretrain, content: str) -> None:
                 f"not {settings[other[0]]}; go on with that, or give another folder."
             )
         return
-    options.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(settings, indent=1), encoding="utf-8")
+    write_text(path, json.dumps(settings, indent=1))

@@ -3,19 +3,69 @@
 import json
 import math
 import sys
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from simonides import options as given
+from tyro.conf import FlagConversionOff, Positional, arg
+
 from simonides.base import SimonidesError, check_memory
-from simonides.data import FactTable
-from simonides.papers.facts.fact_memory import Answer, FactMemory
-from simonides.papers.facts.trained_facts import TrainedFacts
-from simonides.tasks import read_facts
+from simonides.commands.shared import Json
+
+if TYPE_CHECKING:
+    from simonides.data import FactTable
+    from simonides.papers.facts.fact_memory import Answer, FactMemory
 
 
-def recall(options: given.Recall) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Recall:
+    """Store a table of facts in one d x d matrix, or in a trained transformer, and ask it.
+
+    The table is country-capital, country-continent, country-currency, capital-country, element-symbol, some of
+    them joined by a plus, or your own CSV or TSV of two columns (subject, attribute) or three (subject, relation,
+    attribute; ask for "subject, relation").
+
+    Example: simonides recall country-capital France Japan --d 64
+
+    Or: simonides recall country-capital+country-currency "France, capital" --model transformer
+    """
+
+    table: Annotated[Positional[str], arg(metavar="TABLE|FILE", help="Which facts.")] = "country-capital"
+    keys: Annotated[
+        Positional[tuple[str, ...]],
+        arg(metavar="KEY ...", help="What to ask, one or several; by default a few keys."),
+    ] = ()
+    model: Annotated[
+        Literal["matrix", "transformer"],
+        arg(help="What keeps them: a d x d matrix, or a one-layer transformer of 6 d^2 weights, trained now."),
+    ] = "matrix"
+    d: Annotated[int, arg(help="Width of the embeddings: the matrix has d x d numbers.")] = 64
+    seed: Annotated[int, arg(help="Seed of the random embeddings.")] = 0
+    embedding: Annotated[Literal["sphere", "gaussian", "orthonormal", "one_hot"], arg(help="Their kind.")] = (
+        "sphere"
+    )
+    rule: Annotated[Literal["outer_products", "pseudo_inverse"], arg(help="How the matrix is written.")] = (
+        "outer_products"
+    )
+    steps: Annotated[int, arg(help="Of the transformer's training, at most.")] = 1000
+    top: Annotated[int, arg(help="How many answers to show.")] = 3
+    delimiter: Annotated[
+        str | None, arg(metavar="CHARACTER", help="Between columns; by default a tab for .tsv, else a comma.")
+    ] = None
+    header: Annotated[
+        FlagConversionOff[bool | None], arg(help="Whether the CSV's first row is a header; None guesses.")
+    ] = None
+    repeats: Annotated[
+        Literal["refuse", "first"],
+        arg(help="What to do with a key that comes again: refuse the CSV, or keep the first."),
+    ] = "refuse"
+    json: Json = False
+
+
+def execute(options: Recall) -> int:
     """Store a table and ask it."""
+    from simonides.papers.facts.fact_memory import FactMemory
+    from simonides.tasks import read_facts
+
     table = read_facts(options.table, options.delimiter, options.header, options.repeats)
     if table.left_out:
         print(f"{table.name}: {table.left_out} rows left out, whose key had come before", file=sys.stderr)
@@ -63,7 +113,9 @@ def recall(options: given.Recall) -> int:
     return 0
 
 
-def _trained(options: given.Recall, table: FactTable) -> int:
+def _trained(options: Recall, table: "FactTable") -> int:
+    from simonides.papers.facts.trained_facts import TrainedFacts
+
     if (options.embedding, options.rule) != ("sphere", "outer_products"):
         raise SimonidesError("--embedding and --rule are for the matrix; leave them out with --model transformer.")
     for key in options.keys:
@@ -112,7 +164,7 @@ def _trained(options: given.Recall, table: FactTable) -> int:
     return 0
 
 
-def _as_json(answer: Answer) -> dict[str, Any]:
+def _as_json(answer: "Answer") -> dict[str, Any]:
     return {
         "key": answer.key,
         "expected": answer.expected,
@@ -122,7 +174,7 @@ def _as_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _examples(memory: FactMemory) -> list[str]:
+def _examples(memory: "FactMemory") -> list[str]:
     """A few keys to show when none was asked for: the first three, and up to two that were forgotten."""
     forgotten = (~memory.recalled).nonzero()[:, 0].tolist()[:2]
     return [memory.table.keys[row] for row in dict.fromkeys([*range(min(3, len(memory.table))), *forgotten])]

@@ -1,95 +1,91 @@
 """`run`: measure what a store does not hold yet, then judge it."""
 
-import contextlib
 import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Column
+from tyro.conf import arg
 
-from simonides import options as given
 from simonides.base import SimonidesError
-from simonides.commands.results import verdict_line
-from simonides.commands.targets import plans_for
-from simonides.lab import (
-    Gathered,
-    Outcome,
-    Pending,
-    Plan,
-    Store,
-    Task,
-    bibtex,
-    check_rule,
-    gather,
-    judge,
-    keep_plan,
-    means_table,
-    pending,
-)
-from simonides.lab.engines import Engine
-from simonides.lab.engines.local import Local
-from simonides.lab.engines.ray_cluster import Ray
-from simonides.lab.engines.slurm_cluster import Slurm
+from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
+
+if TYPE_CHECKING:
+    from simonides.lab import Ran
+    from simonides.lab.engines import Engine
 
 
-def run(options: given.Run, overrides: dict[str, Any]) -> int:
-    """Measure what is missing, then judge."""
-    engine = _engine(options)
-    plans = plans_for(options.target, options.scale, overrides)
-    for plan in plans:  # what is wrong with a claim shows before work starts
-        _ = plan.points, plan.rule, bibtex(plan.claim.references)
-        for rule in plan.claim.rules if not overrides else ():
-            check_rule(rule, plan.grid.cells)
-    store = Store(options.store)
-    store.open_for_writing()
-    tasks: list[Task] = []
-    there: dict[str, Pending] = {}
-    counts: dict[str, dict[str, Any]] = {}
-    for plan in plans:
-        keep_plan(plan, store)
-        found = there[plan.file.id] = pending(plan, store)
-        tasks += found.tasks
-        damages = [str(damage) for damage in found.damaged]
-        counts[plan.file.id] = {"reused": len(found.known), "computed": 0, "failed": [], "damaged": damages}
-        for damage in damages:
-            print(f"{damage}; kept aside, measured again", file=sys.stderr)
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Measure what a store does not hold yet, and judge it.
 
-    reasons: dict[tuple[str, str], list[str]] = {}
-    refused = 0
+    Broken off at any moment, the same command goes on where it stopped. Any parameter of the claim can be set
+    by its own name for exploration, which never moves a verdict. On a cluster the command is the same, with
+    --engine ray or slurm.
 
-    def note(outcome: Outcome) -> None:
-        nonlocal refused
-        refused += outcome.refused
-        counts[outcome.claim]["computed"] += outcome.computed
-        for point, why in outcome.failed:
-            counts[outcome.claim]["failed"].append(f"{point}: {why}")
-            reasons.setdefault((outcome.claim, why), []).append(point)
+    Example: simonides run memories/linear-capacity --scale smoke
 
-    # what a claim or a cluster prints is no part of the results
-    with contextlib.redirect_stdout(sys.stderr):
-        if tasks:
-            engine.check()
-            _measure(tasks, engine, store, note)
-    for (name, why), points in reasons.items():
-        more = f" and {len(points) - 1} more runs" if len(points) > 1 else ""
-        print(f"failed: {name} ({points[0]}){more}: {why}", file=sys.stderr)
+    Example: simonides run memories/linear-capacity --d 96
+
+    Example: simonides run all --scale paper --engine slurm --workers 100 --minutes 120 --memory 8
+    """
+
+    target: Target
+    scale: Scale = "desk"
+    store: StoreFolder = STORE
+    engine: Annotated[
+        Literal["local", "ray", "slurm"],
+        arg(help="Where: in processes of this machine, on a Ray cluster, or as an array job of SLURM."),
+    ] = "local"
+    workers: Annotated[
+        int,
+        arg(
+            metavar="N",
+            help="How many stacks at once: processes of one thread each, Ray tasks, or tasks of "
+            "the array. 0: all cores, all the cluster takes, up to 32.",
+        ),
+    ] = 0
+    address: Annotated[
+        str | None, arg(metavar="HOST:PORT", help="ray: the cluster; by default the one found on this machine.")
+    ] = None
+    partition: Annotated[str | None, arg(help="slurm: where to submit; by default the cluster's choice.")] = None
+    minutes: Annotated[
+        int | None, arg(metavar="N", help="slurm: time limit of a task, 60 unless given; then it is requeued.")
+    ] = None
+    cpus: Annotated[float | None, arg(metavar="N", help="ray, slurm: cores set aside for a task; 1.")] = None
+    gpus: Annotated[float | None, arg(metavar="N", help="ray, slurm: GPUs set aside for a task; 0.")] = None
+    memory: Annotated[float | None, arg(metavar="GIB", help="ray, slurm: memory set aside for a task.")] = None
+    device: Annotated[
+        str,
+        arg(metavar="DEVICE", help="Where each run computes: auto, cpu, cuda, cuda:1; auto takes a GPU if there."),
+    ] = "auto"
+    json: Json = False
+
+
+def execute(options: Run, unknown: Sequence[str]) -> int:
+    """Measure what is missing, then judge; `unknown` are parameters of the claim, set by hand."""
+    overrides = parse_overrides(unknown)
+    if options.engine == "local" and options.workers != 1:
+        from simonides.lab import warm_up
+
+        warm_up()
+    from simonides.lab import run
+
+    ran = run(options.target, options.scale, options.store, _engine(options), overrides, options.device)
     # what was set by hand and is refused is the user's to put right; a claim's own points are not
-    entries, code = [], 2 if overrides and refused else 0
-    for plan in plans:
-        count = counts[plan.file.id]
-        try:
-            gathered = gather(plan, store, there[plan.file.id].known)
-            text, entry = _explored(plan, gathered, overrides) if overrides else _judged(plan, gathered, count)
-        except SimonidesError as error:  # one claim that cannot be judged does not silence the others
-            print(f"error: {plan.file.id}: {error}", file=sys.stderr)
+    code = 2 if overrides and any(one.refused for one in ran) else 0
+    entries = []
+    for one in ran:
+        if one.problem:
+            print(f"error: {one.plan.file.id}: {one.problem}", file=sys.stderr)
             code = 2
             continue
-        code = max(code, 1 if count["failed"] or gathered.diverged else 0)
-        entries.append({**entry, **count})
+        assert one.gathered is not None
+        code = max(code, 1 if one.failed or one.gathered.diverged else 0)
+        text, entry = _explored(one, overrides) if one.verdict is None else _judged(one)
+        counts = {"reused": one.reused, "computed": one.computed, "failed": one.failed, "damaged": one.damaged}
+        entries.append({**entry, **counts})
         if not options.json:
             print(text)
     if options.json:
@@ -97,8 +93,12 @@ def run(options: given.Run, overrides: dict[str, Any]) -> int:
     return code
 
 
-def _engine(options: given.Run) -> Engine:
+def _engine(options: Run) -> "Engine":
     """The engine asked for, with the options given; those of another engine are refused."""
+    from simonides.lab.engines.local import Local
+    from simonides.lab.engines.ray_cluster import Ray
+    from simonides.lab.engines.slurm_cluster import Slurm
+
     kinds = {"local": Local, "ray": Ray, "slurm": Slurm}
     asked = {
         name: getattr(options, name) for name in ("address", "partition", "minutes", "cpus", "gpus", "memory")
@@ -114,14 +114,19 @@ def _engine(options: given.Run) -> Engine:
     return kind(workers=options.workers, **asked)
 
 
-def _judged(plan: Plan, gathered: Gathered, count: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    found = judge(plan, gathered)
-    tally = f"{count['reused']} reused, {count['computed']} computed, {len(count['failed'])} failed"
-    return f"{verdict_line(found)}  ({tally})", found.as_json()
+def _judged(ran: "Ran") -> tuple[str, dict[str, Any]]:
+    from simonides.commands.verdict import verdict_line
+
+    assert ran.verdict is not None
+    tally = f"{ran.reused} reused, {ran.computed} computed, {len(ran.failed)} failed"
+    return f"{verdict_line(ran.verdict)}  ({tally})", ran.verdict.as_json()
 
 
-def _explored(plan: Plan, gathered: Gathered, overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    names, rows = means_table(gathered)
+def _explored(ran: "Ran", overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    from simonides.lab import means_table
+
+    assert ran.gathered is not None
+    names, rows = means_table(ran.gathered)
     cells = [dict(zip(names, row, strict=True)) for row in rows]
     settings = ", ".join(f"{name} = {value}" for name, value in overrides.items())
     # columns are as wide as they need: in a table cut to the terminal numbers would be worth nothing
@@ -129,8 +134,8 @@ def _explored(plan: Plan, gathered: Gathered, overrides: dict[str, Any]) -> tupl
     lines = [
         "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in [names, *rows]
     ]
-    text = "\n".join([f"{plan.file.id}: exploration with {settings}; moves no verdict", *lines])
-    return text, {"claim": plan.file.id, "scale": plan.scale, "exploration": overrides, "cells": cells}
+    text = "\n".join([f"{ran.plan.file.id}: exploration with {settings}; moves no verdict", *lines])
+    return text, {"claim": ran.plan.file.id, "scale": ran.plan.scale, "exploration": overrides, "cells": cells}
 
 
 def parse_overrides(unknown: Sequence[str]) -> dict[str, Any]:
@@ -163,27 +168,3 @@ def _value(text: str) -> int | float | str | bool:
         except ValueError:
             continue
     return {"true": True, "false": False}.get(text.lower(), text)
-
-
-def _measure(tasks: list[Task], engine: Engine, store: Store, note: Callable[[Outcome], None]) -> None:
-    # what was measured last is the first to give way on a narrow terminal
-    whole, rest = Column(no_wrap=True), Column(no_wrap=True, ratio=1)
-    bar = Progress(
-        TextColumn("{task.fields[claim]}", markup=False, table_column=whole),
-        BarColumn(bar_width=10),
-        MofNCompleteColumn(table_column=whole),
-        TimeRemainingColumn(compact=True, table_column=whole),
-        TextColumn("{task.fields[glimpse]}", style="dim", markup=False, table_column=rest),
-        expand=True,
-        console=Console(stderr=True),
-    )
-    with bar:
-        total = sum(len(task.missing) for task in tasks)
-        shown = bar.add_task("", total=total, claim="starting", glimpse="")
-
-        def on_outcome(outcome: Outcome) -> None:
-            note(outcome)
-            done = outcome.computed + len(outcome.failed)
-            bar.update(shown, advance=done, claim=outcome.claim, glimpse=outcome.glimpse)
-
-        engine.run(tasks, store.root, on_outcome)

@@ -1,16 +1,30 @@
 """`status`: how much of each plan a store holds. It reads names of folders alone, so it answers at once."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from simonides import options as given
+from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
 from simonides.commands.targets import existing, find
 from simonides.lab import ClaimFile, count, kept_keys
 
 _SHOWN = 3
 
 
-def status(options: given.Status) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Count the runs that a store holds, lacks, or found failed, without reading them.
+
+    Example: simonides status memories --scale desk
+    """
+
+    target: Target = "all"
+    scale: Scale = "desk"
+    store: StoreFolder = STORE
+    json: Json = False
+
+
+def execute(options: Status) -> int:
     """Count the runs of each claim."""
     store = existing(options.store)
     entries: list[dict[str, Any]] = []

@@ -3,54 +3,83 @@
 import json
 import math
 import sys
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import torch
-from torch import Tensor
+from tyro.conf import arg
 
-from simonides import options as given
-from simonides.base import (
-    SimonidesError,
-    check_at_least,
-    check_free,
-    check_memory,
-    check_seed,
-    check_share,
-    read_text,
-)
-from simonides.checkpoints import (
-    PretrainedModel,
-    TextTokens,
-    load_pretrained,
-    reference_difference,
-    rewrite_checkpoint,
-    save_factors,
-)
-from simonides.commands.judging import Bench, Judged, Key, as_json, line
-from simonides.commands.places import check_there, out_folder, step_folders
-from simonides.commands.progress import Start, ticking
-from simonides.commands.truncate_search import search_edits, shares_of
-from simonides.data import WordQuestions, manual, read_questions
-from simonides.probes import (
-    Decomposition,
-    Questions,
-    decompose,
-    decompose_leading,
-    layers_named,
-    matrices_named,
-    matrix_of,
-    replaced,
-)
+from simonides.base import SimonidesError
+from simonides.commands.shared import Checkpoint, Json, check_there, out_folder, step_folders
 
-# sides from which the leading directions alone are followed, where few are kept
-_LARGE = 4096
+if TYPE_CHECKING:
+    from simonides.probes import Bench, Cut, Judged, Truncation, TruncationSearch
 
 
-def truncate(options: given.Truncate) -> int:
-    """Check the options, load, cut or search, print and write."""
-    _check(options)
+@dataclass(frozen=True, kw_only=True)
+class Truncate:
+    """Cut matrices of a checkpoint to low rank, and see what it answers and how a text surprises it then.
+
+    With --search all matched layers, matrices and shares are tried one at a time: the best on a fifth of the
+    questions is reported on the rest, beside a control. Without, all matched matrices are cut together.
+
+    Example: simonides truncate pythia-160m --layers 8-11 --matrix W_in --share 0.1 --save checkpoint --out cut
+
+    Example: simonides truncate pythia-160m --search --questions country-capital --layers 8-11
+    """
+
+    checkpoint: Checkpoint
+    layers: Annotated[str, arg(metavar="L", help="Which, from 0: all, 3, 0-4 or 3,8-11.")] = "all"
+    matrix: Annotated[
+        str,
+        arg(metavar="NAME", help="W_Q W_K W_V W_O W_in W_gate W_out, patterns, attention, feed-forward, all."),
+    ] = "W_in"
+    rank: Annotated[int | None, arg(metavar="R", help="Directions that are kept.")] = None
+    share: Annotated[float | None, arg(metavar="RHO", help="Share of the rank that is kept; 0 removes.")] = None
+    energy: Annotated[float | None, arg(metavar="E", help="Share of the squared norm that is kept.")] = None
+    svd: Annotated[
+        Literal["auto", "exact", "random"],
+        arg(help="random: leading directions alone, with measured error; auto: for sides above 4096."),
+    ] = "auto"
+    search: Annotated[bool, arg(help="Try every layer, matrix and share alone.")] = False
+    shares: Annotated[str, arg(metavar="RHO,..", help="search: shares of the rank.")] = "0,0.01,0.05,0.1,0.25,0.5"
+    compose: Annotated[bool, arg(help="search: the best of each layer together, from the last layer.")] = False
+    questions: Annotated[
+        str | None,
+        arg(
+            metavar="TABLE|FILE", help="country-capital and the like, or a CSV, TSV or JSONL of prompt and answer."
+        ),
+    ] = None
+    templates: Annotated[
+        Path | None,
+        arg(metavar="FILE", help="For questions of subject, relation, attribute: relation and pattern."),
+    ] = None
+    space: Annotated[bool, arg(help="Put a space between prompt and answer.")] = True
+    most: Annotated[int, arg(metavar="N", help="Questions asked at most, drawn at random.")] = 400
+    generic: Annotated[str, arg(metavar="WORD", help="A generic word to watch beside the answers.")] = "the"
+    text: Annotated[
+        Path | None, arg(metavar="FILE", help="Control text of the perplexity; by default Python's manual.")
+    ] = None
+    text_tokens: Annotated[int, arg(metavar="N", help="How much of it is read.")] = 2048
+    controls: Annotated[int, arg(metavar="N", help="Times that as many directions are removed at random.")] = 3
+    save: Annotated[
+        Literal["none", "checkpoint", "factors"],
+        arg(help="Write what was cut: a whole checkpoint, or pairs of narrow matrices."),
+    ] = "none"
+    out: Annotated[
+        Path | None, arg(metavar="DIR", help="Folder of what is written; by default truncation-NAME.")
+    ] = None
+    seed: Annotated[int, arg(help="Draws questions, split and controls.")] = 0
+    json: Json = False
+
+
+def execute(options: Truncate) -> int:
+    """Check the options, cut or search, print and write."""
+    from simonides.base import check_free, progress, read_text, write_text
+    from simonides.probes import Material, make_bench, search_truncations, truncate
+
+    cut = _cut(options)
+    shares = _shares(options.shares) if options.search else ()
     check_there(options.checkpoint)
     out = out_folder(options.out, "truncation", options.checkpoint)
     if steps := step_folders(options.checkpoint):
@@ -59,112 +88,85 @@ def truncate(options: given.Truncate) -> int:
         )
     if options.save == "checkpoint":
         check_free(out / "checkpoint")
-    asked = None if options.questions is None else read_questions(options.questions, options.templates)
-    content = manual() if options.text is None else read_text(options.text)
-    text = TextTokens(options.checkpoint)
-    with torch.no_grad(), ticking(options.json) as show:
-        tick = show("untouched", 2)
-        model = load_pretrained(options.checkpoint)
-        tick("opened")
-        if model.architecture.encoder:
-            raise SimonidesError("an encoder predicts no next token; `simonides inspect` reads it.")
-        layers, matrices = layers_named(model, options.layers), matrices_named(model, options.matrix)
-        bench = _bench(options, model, text, asked, content)
+    material = Material(
+        questions=options.questions,
+        templates=options.templates,
+        space=options.space,
+        most=options.most,
+        generic=options.generic,
+        text=None if options.text is None else read_text(options.text),
+        text_tokens=options.text_tokens,
+        seed=options.seed,
+    )
+    words = material.words()
+    with progress(not options.json) as start:
+        bench = make_bench(options.checkpoint, material, words=words)
+        if bench.left_out:
+            asked = len(bench.left_out) + (0 if bench.questions is None else len(bench.questions))
+            print(
+                f"{len(bench.left_out)} of {asked} questions are left out; {bench.left_out[-1]}", file=sys.stderr
+            )
         before = bench.judge()
-        tick(f"perplexity {before.perplexity:.1f}")
-        if options.reference and not options.json:
-            _compare(options.checkpoint, model, bench.text[:64])
-        _say_untouched(before, model, options)
-        if options.search:
-            found = search_edits(options, bench, layers, matrices, before, out, show)
+        _say_untouched(before, bench, options)
+        common: dict[str, Any] = {
+            "layers": options.layers,
+            "matrix": options.matrix,
+            "controls": options.controls,
+            "untouched": before,
+        }
+        if cut is None:
+            advance = start("searching", _count(bench, options) * len(shares))
+            search = search_truncations(bench, shares, compose=options.compose, tick=advance, **common)
+            shown = _searched(search, options, out)
         else:
-            found = _cut(options, bench, [(n, name) for n in layers for name in matrices], before, out, show)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "truncation.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+            advance = start("cutting", _count(bench, options) + 2 + options.controls)
+            shown = _truncated(truncate(bench, cut, tick=advance, **common), options, out)
+    write_text(out / "truncation.json", json.dumps(shown, indent=1))
     if options.json:
-        print(json.dumps(found, indent=1))
+        print(json.dumps(shown, indent=1))
     else:
         print(f"written: {(out / 'truncation.json').resolve()}")
     return 0
 
 
-def _bench(
-    options: given.Truncate, model: PretrainedModel, text: TextTokens, asked: WordQuestions | None, content: str
-) -> Bench:
-    generator = torch.Generator().manual_seed(options.seed)
-    questions = None
-    if asked is not None:
-        rows = torch.randperm(len(asked), generator=generator)[: options.most].sort().values.tolist()
-        pairs = _in_tokens(asked, rows, text, options.space)
-        longest = max(len(prompt) for prompt, _ in pairs)
-        a = model.architecture
-        if a.longest and longest > a.longest:
-            raise SimonidesError(f"a prompt has {longest} tokens, the model was made for {a.longest}; shorten it.")
-        needed = 4.0 * len(pairs) * (longest * (6 * a.d + 3 * a.hidden) + 3 * a.vocabulary)
-        check_memory(
-            f"{len(pairs)} questions of up to {longest} tokens need", needed, "give --most or shorter ones"
-        )
-        _, generic = text.question(asked.prompts[rows[0]], options.generic, options.space)
-        questions = Questions.of([prompt for prompt, _ in pairs], [answer for _, answer in pairs], [generic])
-    return Bench(
-        model=model, questions=questions, text=text.encode(content)[: options.text_tokens], generator=generator
-    )
+def _count(bench: "Bench", options: Truncate) -> int:
+    from simonides.probes import keys_named
+
+    return len(keys_named(bench.model, options.layers, options.matrix))
 
 
-def _in_tokens(asked: WordQuestions, rows: list[int], text: TextTokens, space: bool) -> list[tuple[Tensor, int]]:
-    """Prompts and the tokens of their answers; questions in characters that the tokenizer lacks are left out."""
-    pairs, reason = [], ""
-    for row in rows:
-        try:
-            pairs.append(text.question(asked.prompts[row], asked.answers[row], space))
-        except SimonidesError as error:
-            reason = f"{asked.prompts[row]!r}: {error}"
-    if not pairs:
-        raise SimonidesError(f"no question can be read; the last, {reason}")
-    if left := len(rows) - len(pairs):
-        print(f"{left} of {len(rows)} questions are left out; the last, {reason}", file=sys.stderr)
-    return pairs
-
-
-def _check(options: given.Truncate) -> None:
+def _cut(options: Truncate) -> "Cut | None":
+    """How much is kept; None for a search."""
     ways = [name for name in ("rank", "share", "energy") if getattr(options, name) is not None]
     if options.search:
         if ways or options.save != "none":
             raise SimonidesError("--search tries --shares and saves nothing; leave the others out.")
         if options.questions is None:
             raise SimonidesError("--search needs --questions: a table such as country-capital, or a file.")
-        shares_of(options.shares)
         if options.svd == "random":
             raise SimonidesError("--search decomposes exactly; leave --svd random out.")
-    elif len(ways) != 1:
+        return None
+    if len(ways) != 1:
         raise SimonidesError(f"give one of --rank, --share and --energy, got {', '.join(ways) or 'none'}.")
-    elif options.compose:
+    if options.compose:
         raise SimonidesError("--compose belongs to --search; without it all matched matrices are cut together.")
-    if options.share is not None and not 0 <= options.share <= 1:
-        raise SimonidesError(f"share = {options.share} is no share of the rank; give a number in [0, 1].")
-    if options.energy is not None:
-        check_share("energy", options.energy)
-    if options.rank is not None:
-        check_at_least("rank", options.rank, 0)
-    check_at_least("text-tokens", options.text_tokens, 2)
-    check_at_least("most", options.most, 1)
-    check_at_least("controls", options.controls, 0)
-    check_seed(options.seed)
+    from simonides.probes import Cut
+
+    return Cut(rank=options.rank, share=options.share, energy=options.energy, svd=options.svd)
 
 
-def _compare(checkpoint: Path, model: PretrainedModel, tokens: Tensor) -> None:
+def _shares(given: str) -> tuple[float, ...]:
     try:
-        difference = reference_difference(checkpoint, model, tokens[None])
-    except SimonidesError as why:
-        print(f"not compared with a reference: {why}", file=sys.stderr)
-        return
-    print(f"untouched, log probabilities are those of transformers to {difference:.1e}")
-    if difference > 0.01:
-        print("that is too much: the checkpoint may be of a kind that is read wrongly", file=sys.stderr)
+        shares = tuple(float(part) for part in given.split(","))
+    except ValueError:
+        raise SimonidesError(f"shares {given!r} cannot be read; give for example 0,0.01,0.1.") from None
+    if not all(0 <= share <= 1 for share in shares):
+        raise SimonidesError(f"shares {given!r} lie outside [0, 1].")
+    return shares
 
 
-def _say_untouched(before: Judged, model: PretrainedModel, options: given.Truncate) -> None:
-    vocabulary = model.architecture.vocabulary
+def _say_untouched(before: "Judged", bench: "Bench", options: Truncate) -> None:
+    vocabulary = bench.model.sizes.vocabulary
     if math.log(before.perplexity) > 0.8 * math.log(vocabulary):
         print(
             f"the untouched model's perplexity is {before.perplexity:.0f} of {vocabulary} tokens, near chance: do "
@@ -172,97 +174,69 @@ def _say_untouched(before: Judged, model: PretrainedModel, options: given.Trunca
             file=sys.stderr,
         )
     if not options.json:
-        print(line("untouched", before, None))
+        print(_line("untouched", before, None))
 
 
-def _cut(
-    options: given.Truncate, bench: Bench, keys: list[Key], before: Judged, out: Path, show: Start
-) -> dict[str, Any]:
-    """All matrices cut together, beside two controls."""
-    tick = show("cutting", len(keys) + 2 + options.controls)
-    parts: dict[Key, Decomposition] = {}
-    ranks: dict[Key, int] = {}
-    for key in keys:
-        weight = matrix_of(bench.model, *key)
-        parts[key], ranks[key] = _decomposed(weight, options, bench.generator)
-        tick(f"layer {key[0]} {key[1]}: rank {ranks[key]}")
-    cut = {key: parts[key].at_rank(ranks[key]) for key in keys}
-    after = bench.judge(cut)
-    tick(f"truncated: perplexity {after.perplexity:.1f}")
-    norms = {key: float(cut[key].norm() / max(parts[key].total ** 0.5, 1e-30)) for key in keys}
-    scaled = bench.judge({key: matrix_of(bench.model, *key) * norms[key] for key in keys})
-    tick(f"same norm: perplexity {scaled.perplexity:.1f}")
-    random = []
-    for _ in range(options.controls):
-        random.append(bench.judge(_at_random(bench.model, parts, ranks, bench.generator)))
-        tick(f"random directions: perplexity {random[-1].perplexity:.1f}")
+def _truncated(truncation: "Truncation", options: Truncate, out: Path) -> dict[str, Any]:
+    before, matrices = truncation.untouched, truncation.matrices()
+    out.mkdir(parents=True, exist_ok=True)
     if options.save == "factors":
-        kept = save_factors({key: parts[key].factors(ranks[key]) for key in keys}, out / "factors.safetensors")
+        kept = truncation.save_factors(out / "factors.safetensors")
     elif options.save == "checkpoint":
-        with replaced(bench.model, cut):
-            rewrite_checkpoint(bench.model, options.checkpoint, out / "checkpoint")
-    rows = [("truncated", after), ("same norm", scaled), *(("random directions", one) for one in random)]
-    matrices = [
-        {
-            "layer": layer,
-            "matrix": name,
-            "rank": ranks[layer, name],
-            "of": min(cut[layer, name].shape),
-            "error": parts[layer, name].error(ranks[layer, name]),
-        }
-        for layer, name in keys
-    ]
+        truncation.save_checkpoint(options.checkpoint, out / "checkpoint")
     if not options.json:
-        for name, one in rows:
-            print(line(name, one, before))
-        for entry in matrices:
+        for name, judged in truncation.rows[1:]:
+            print(_line(name, judged, before))
+        for row in matrices.iter_rows(named=True):
             print(
-                f"  layer {entry['layer']} {entry['matrix']}: rank {entry['rank']} of {entry['of']}, "
-                f"{entry['error']:.3f} of its norm left out"
+                f"  layer {row['layer']} {row['matrix']}: rank {row['rank']} of {row['of']}, "
+                f"{row['error']:.3f} of its norm left out"
             )
         if options.save == "factors":
-            whole = sum(weight.numel() for weight in cut.values())
+            whole = sum(matrix.numel() for matrix in truncation.cut().values())
             print(f"  factors.safetensors: {kept:,} numbers in place of {whole:,}")
     return {
-        "untouched": as_json(before, None),
-        **{name.replace(" ", "_"): as_json(one, before) for name, one in rows[:2]},
-        "random_directions": [as_json(one, before) for one in random],
-        "matrices": matrices,
+        "untouched": before.table(before),
+        "truncated": truncation.truncated.table(before),
+        "same_norm": truncation.same_norm.table(before),
+        "random_directions": [judged.table(before) for judged in truncation.random_directions],
+        "matrices": matrices.to_dicts(),
     }
 
 
-def _decomposed(weight: Tensor, options: given.Truncate, generator: torch.Generator) -> tuple[Decomposition, int]:
-    """A matrix's directions, and how many are kept."""
-    least = min(weight.shape)
-    rank = options.rank if options.share is None else int(options.share * least + 1e-9)
-    few = rank is not None and 0 < 4 * rank <= least
-    if options.svd == "random" and not few:
-        raise SimonidesError("--svd random follows few directions: keep a quarter of the rank at most.")
-    if few and rank is not None and (options.svd == "random" or (options.svd == "auto" and least > _LARGE)):
-        return decompose_leading(weight, rank, generator), rank
-    parts = decompose(weight)
-    if options.energy is not None:
-        return parts, parts.rank_of_energy(options.energy)
-    assert rank is not None
-    if rank > least:
-        raise SimonidesError(f"rank = {rank}, but the matrix has {least} directions; give fewer.")
-    return parts, rank
+def _searched(search: "TruncationSearch", options: Truncate, out: Path) -> dict[str, Any]:
+    page = search.write(out, options.checkpoint.name)
+    rows = search.rows()
+    if not options.json:
+        print(f"chosen on {len(search.chosen_by)} questions, reported on the other {len(search.reported_on)}:")
+        for row in rows:
+            low, high = row["gain_interval"]
+            print(
+                f"  {row['edit']}: accuracy {row['accuracy']:.3f}, "
+                f"gain {row['gain']:+.3f} [{low:+.3f}, {high:+.3f}], "
+                f"p(answer) {row['probability']:.3f}, p({options.generic}) {row['generic']:.3f}, "
+                f"perplexity {row['perplexity']:.2f}"
+            )
+        print(f"page: {page.resolve()}")
+    composed = None if search.composed is None else {"edits": list(map(str, search.composed[0])), **rows[-1]}
+    return {
+        "page": str(page.resolve()),
+        "chosen_by": len(search.chosen_by),
+        "reported_on": len(search.reported_on),
+        "rows": rows,
+        "composed": composed,
+    }
 
 
-def _at_random(
-    model: PretrainedModel,
-    parts: Mapping[Key, Decomposition],
-    ranks: Mapping[Key, int],
-    generator: torch.Generator,
-) -> dict[Key, Tensor]:
-    """As many directions removed, drawn from all: those of a part that was not decomposed by random rotation."""
-    found = {}
-    for key, known in parts.items():
-        weight = matrix_of(model, *key)
-        least = min(weight.shape)
-        if len(known.values) == least:
-            found[key] = known.without_random(least - ranks[key], generator)
-            continue
-        kept = torch.linalg.qr(torch.randn(weight.shape[1], ranks[key], generator=generator)).Q
-        found[key] = weight @ kept @ kept.mT
-    return found
+def _line(name: str, judged: "Judged", before: "Judged | None") -> str:
+    """All of it, in a line."""
+    parts = [f"{name}: perplexity {judged.perplexity:.2f}"]
+    row = judged.table(before or judged)
+    if "accuracy" in row:
+        low, high = row["accuracy_interval"]
+        parts.append(f"accuracy {row['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
+        parts.append(f"p(answer) {row['probability']:.3f}, p(generic) {row['generic']:.3f}")
+        if before is not None:
+            low, high = row["gain_interval"]
+            parts.append(f"gain {row['gain']:+.3f} [{low:+.3f}, {high:+.3f}]")
+    return ", ".join(parts)

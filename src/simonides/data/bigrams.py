@@ -15,7 +15,7 @@ from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least, check_name, read_text, zipf
 
-_DATA = Path(__file__).parent / "data"
+_DATA = Path(__file__).parent / "packaged"
 _WORDS = re.compile(r"\w+|[^\w\s]")
 UNITS = ("characters", "words")
 

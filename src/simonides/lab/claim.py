@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from jaxtyping import Num
@@ -23,15 +24,40 @@ class Runs:
     Arguments:
         seeds: the R seeds.
         generators: one `torch.Generator` for each run, on the CPU.
-        device: where to compute: the GPU when there is one.
+        device: where to compute: the GPU when there is one, or what was asked for.
+        scratch: a folder of these runs alone, which outlives a kill and is removed when they are stored: a long
+            `measure` keeps its checkpoints there and goes on from them.
     """
 
     seeds: tuple[int, ...]
     generators: tuple[torch.Generator, ...]
     device: torch.device
+    scratch: Path
 
     def __len__(self) -> int:
         return len(self.seeds)
+
+    def each(
+        self, one_run: Callable[[torch.Generator], Mapping[str, float | Num[Tensor, "..."]]]
+    ) -> dict[str, Num[Tensor, "runs ..."]]:
+        """The columns of runs that are measured one after the other.
+
+        Arguments:
+            one_run: measures one run, from its generator: a number, or the numbers of its rows, for each column.
+
+        Raises:
+            SimonidesError: when two runs have different columns.
+        """
+        rows = [one_run(generator) for generator in self.generators]
+        if any(row.keys() != rows[0].keys() for row in rows):
+            raise SimonidesError(f"runs gave different columns: {', '.join(rows[0])}, and {', '.join(rows[-1])}.")
+        return {name: torch.stack([torch.as_tensor(row[name]).double() for row in rows]) for name in rows[0]}
+
+    def scratch_of(self, run: int) -> Path:
+        """The folder of one of the runs, made if it is not there."""
+        folder = self.scratch / f"seed-{self.seeds[run]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 Columns = Mapping[str, Num[Tensor, " runs"] | Num[Tensor, "runs rows"]]

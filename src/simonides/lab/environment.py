@@ -4,8 +4,13 @@ import os
 import platform
 import subprocess
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simonides.base import SimonidesError, package_version
+
+if TYPE_CHECKING:
+    import torch
 
 _PACKAGES = ("simonides", "torch", "numpy", "scipy", "polars")
 
@@ -13,7 +18,7 @@ _PACKAGES = ("simonides", "torch", "numpy", "scipy", "polars")
 @cache
 def environment() -> dict[str, str]:
     """Versions, processor and, where the package is a git checkout, its commit."""
-    found = {name: _version(name) for name in _PACKAGES}
+    found = {name: package_version(name) for name in _PACKAGES}
     found |= {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -25,11 +30,44 @@ def environment() -> dict[str, str]:
     return found
 
 
-def _version(name: str) -> str:
+def chosen_device(asked: str) -> "torch.device":
+    """The device a name means; "auto" is the GPU where there is one.
+
+    Raises:
+        SimonidesError: when it is no device, or not there.
+    """
+    import torch
+
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
+        device = torch.device(asked)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SimonidesError(f"device {asked!r} cannot be used: {str(error).splitlines()[0]}") from None
+    return device
+
+
+def described_device(device: "torch.device") -> dict[str, str]:
+    """What a device is, and the driver it is used by."""
+    import torch
+
+    if device.type != "cuda":
+        return {"device": f"{device.type} ({torch.backends.cpu.get_cpu_capability()})"}
+    return {
+        "device": torch.cuda.get_device_name(device),
+        "CUDA": str(torch.version.cuda),
+        "driver": _driver(),
+    }
+
+
+def _driver() -> str:
+    try:
+        asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        told = subprocess.run(asked, capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return told.stdout.strip().splitlines()[0] if told.stdout.strip() else ""
 
 
 def _processor() -> str:

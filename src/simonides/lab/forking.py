@@ -14,7 +14,7 @@ _METHODS = multiprocessing.get_all_start_methods()
 def warm_up() -> None:
     """Begin the imports, where the system can fork."""
     if "forkserver" in _METHODS:
-        multiprocessing.set_forkserver_preload(["torch", "jaxtyping", "simonides.cli"])
+        multiprocessing.set_forkserver_preload(["torch", "jaxtyping", "simonides.base"])
         forkserver.ensure_running()
 
 

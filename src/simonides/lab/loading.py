@@ -9,8 +9,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
-from simonides.base import SimonidesError
-from simonides.lab.registry import folders
+from simonides.base import SimonidesError, suggest
+from simonides.lab.registry import folders, groups
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -115,6 +115,36 @@ def scan() -> list[ClaimFile]:
 def local(path: Path) -> ClaimFile:
     """A claim file outside the package."""
     return ClaimFile(f"local/{path.stem.replace('_', '-')}", path.resolve())
+
+
+def find(target: str) -> list[ClaimFile]:
+    """The claims that a name means: a claim, a paper, a group, all, a file's path, or several with commas between.
+
+    Raises:
+        SimonidesError: when it names none.
+    """
+    if "," in target and not Path(target).exists():
+        found = [file for part in target.split(",") for file in find(part.strip())]
+        by_id = {file.id: file for file in found}
+        for file in found:
+            if (other := by_id[file.id]).path != file.path:
+                raise SimonidesError(f"{file.path} and {other.path} would both be {file.id}; rename one of them.")
+        return list(by_id.values())
+    path = Path(target)
+    if path.suffix == ".py" or path.is_file():
+        if not path.is_file():
+            raise SimonidesError(f"claim file {target} does not exist; check the path.")
+        return [local(path)]
+    known = scan()
+    chosen = [file for file in known if target in ("all", file.id, file.paper)]
+    if target in groups():
+        by_name = {file.id: file for file in known}
+        chosen = [by_name[name] for name in groups()[target] if name in by_name]
+    if not chosen:
+        names = {file.id for file in known} | {file.paper for file in known} | {"all", *groups()}
+        near = suggest(target, names)
+        raise SimonidesError(f"no claim or paper is called {target!r}; {near}")
+    return chosen
 
 
 @cache

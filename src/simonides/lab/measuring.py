@@ -4,18 +4,22 @@
 """
 
 import contextlib
+import hashlib
+import shutil
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
 
-from simonides.base import SimonidesError
+from simonides.base import DivergenceError, SimonidesError
 from simonides.lab.claim import Claim, Runs
-from simonides.lab.environment import environment
+from simonides.lab.environment import chosen_device, described_device, environment
 from simonides.lab.loading import ClaimFile, line_in, package_fingerprint
 from simonides.lab.memory import within_memory
 from simonides.lab.plan import Plan
@@ -33,6 +37,7 @@ class Task:
         missing: keys of those to be kept.
         rule: hash of the rule they are measured under.
         package: fingerprint of the package that planned it; a worker with another one refuses.
+        device: "auto", or as torch names devices.
     """
 
     file: ClaimFile
@@ -40,6 +45,13 @@ class Task:
     missing: frozenset[str]
     rule: str
     package: str
+    device: str = "auto"
+
+    @property
+    def scratch(self) -> str:
+        """The name of the folder for checkpoints: of these points as this version of the package measures them."""
+        keys = "".join(point.key for point in self.points) + self.package
+        return hashlib.sha256(keys.encode()).hexdigest()[:24]
 
     @property
     def wanted(self) -> list[Point]:
@@ -95,7 +107,7 @@ class Pending:
     damaged: tuple[Damage, ...]
 
 
-def pending(plan: Plan, store: Store) -> Pending:
+def pending(plan: Plan, store: Store, device: str = "auto") -> Pending:
     """The stacks of a plan with points that the store lacks; what is damaged is set aside."""
     tasks, known, damaged = [], {}, []
     for stack in plan.stacks:
@@ -117,13 +129,34 @@ def pending(plan: Plan, store: Store) -> Pending:
                     missing=frozenset(missing),
                     rule=plan.rule,
                     package=package_fingerprint(),
+                    device=device,
                 )
             )
     return Pending(tasks=tuple(tasks), known=known, damaged=tuple(damaged))
 
 
-def measure(task: Task) -> Measured:
-    """Measure one stack on one thread; whatever the claim's `measure` raises becomes a failure."""
+def measure(task: Task, root: Path | None = None) -> Measured:
+    """Measure one stack on one thread; whatever the claim's `measure` raises becomes a failure.
+
+    Arguments:
+        task: the stack.
+        root: of the store, where this machine sees it: checkpoints of long runs are kept in it. Elsewhere a kill
+            loses them.
+    """
+    with contextlib.ExitStack() as stack:
+        if root is None:
+            scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="simonides-")))
+        else:
+            scratch = scratch_folder(root, task)
+        return _measure(task, scratch)
+
+
+def scratch_folder(root: Path, task: Task) -> Path:
+    """Where a stack keeps its checkpoints in a store."""
+    return root / ".scratch" / task.scratch
+
+
+def _measure(task: Task, scratch: Path) -> Measured:
     try:
         if task.package != package_fingerprint():
             raise SimonidesError(
@@ -134,7 +167,8 @@ def measure(task: Task) -> Measured:
         runs = Runs(
             seeds=tuple(point.seed for point in task.points),
             generators=tuple(point.generator() for point in task.points),
-            device=torch.device("cuda" if torch.cuda.is_available() else "cpu"),
+            device=chosen_device(task.device),
+            scratch=scratch,
         )
         start = time.perf_counter()
         with _one_thread(), within_memory():
@@ -143,13 +177,13 @@ def measure(task: Task) -> Measured:
         tables = _tables(columns, task.points)
     except (Exception, SystemExit) as error:  # a stranger's measure may raise anything
         place = f" ({task.file.path.name}{line})" if (line := line_in(task.file.path, error)) else ""
-        refused = isinstance(error, SimonidesError)
-        message = str(error) if refused else f"{type(error).__name__}: {error}"
+        refused = isinstance(error, SimonidesError) and not isinstance(error, DivergenceError)
+        message = str(error) if isinstance(error, SimonidesError) else f"{type(error).__name__}: {error}"
         message = " ".join(message.split())
         return failure(task, f"{message}{place}", traceback.format_exc(), refused)
     about = {
         "rule": task.rule,
-        "environment": environment(),
+        "environment": {**environment(), **described_device(runs.device)},
         "seconds": round(seconds / len(task.points), 6),
         "measured with": len(task.points),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -173,6 +207,17 @@ def failure(task: Task, message: str, record: str = "", refused: bool = False) -
             for point in task.wanted
         ),
     )
+
+
+def measure_into(root: Path, task: Task) -> Outcome:
+    """Measure a stack on a machine that sees the store, put it there, and remove its checkpoints.
+
+    Raises:
+        StoreError: when the store cannot be written.
+    """
+    outcome = keep(measure(task, root), Store(root))
+    shutil.rmtree(scratch_folder(root, task), ignore_errors=True)
+    return outcome
 
 
 def keep(measured: Measured, store: Store) -> Outcome:

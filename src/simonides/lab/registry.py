@@ -3,17 +3,30 @@
 A folder may hold a bibliography, references.bib, whose keys its claims cite.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _FOLDERS: list[Path] = []
+_GROUPS: dict[str, tuple[str, ...]] = {}
 
 
-def register(folder: Path) -> None:
-    """Add a folder of papers; those of the package come first."""
+def register(folder: Path, groups: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Add a folder of papers; those of the package come first.
+
+    Arguments:
+        folder: the folder.
+        groups: names under which several claims are asked for together, in an order of their own.
+    """
     if folder not in _FOLDERS:
         _FOLDERS.append(folder)
+    _GROUPS.update({name: tuple(claims) for name, claims in (groups or {}).items()})
 
 
 def folders() -> tuple[Path, ...]:
     """The folders of papers, in the order they were told."""
     return tuple(_FOLDERS)
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """The named groups of claims."""
+    return dict(_GROUPS)

@@ -15,16 +15,17 @@ import polars as pl
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, page, place_figure
 from simonides.lab.claim import Claim
 from simonides.lab.figures import render
-from simonides.lab.pages import page, placed
 from simonides.lab.plan import Plan
 from simonides.lab.references import bibtex
 from simonides.lab.registry import folders
 from simonides.lab.rules import cell_columns
 from simonides.lab.store import Store
 from simonides.lab.verdict import Gathered, Verdict, gather, judge
+
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,13 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
     for plan in plans:
         papers.setdefault(plan.file.paper, []).append(_entry(plan, store, folder))
     for paper, entries in papers.items():
-        text = page("paper.html", title=paper_title(paper), entries=entries, counts=_counts(entries), scale=scale)
+        text = page(
+            _TEMPLATES / "paper.html",
+            title=paper_title(paper),
+            entries=entries,
+            counts=_counts(entries),
+            scale=scale,
+        )
         (folder / f"{paper}.html").write_text(text, encoding="utf-8")
     listing = [{"name": n, "title": paper_title(n), "entries": entries} for n, entries in papers.items()]
     every = [entry for entries in papers.values() for entry in entries]
@@ -77,7 +84,9 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
         "gallery": "All figures, with their verdicts",
     }
     for name, title in titles.items():
-        (folder / f"{name}.html").write_text(page(f"{name}.html", title=title, **shown), encoding="utf-8")
+        (folder / f"{name}.html").write_text(
+            page(_TEMPLATES / f"{name}.html", title=title, **shown), encoding="utf-8"
+        )
     problems = [f"{entry.verdict.claim}: {problem}" for entry in every for problem in entry.problems]
     return folder / "index.html", [entry.verdict for entry in every], problems
 
@@ -171,7 +180,7 @@ def _figures(
             problems.append(f"figure {place} of {len(claim.figures)} is not drawn: {error}")
             continue
         caption = f"{figure.title}. Points: means with 95 % intervals over seeds."
-        drawn.append(placed(files, folder, f"{anchor}-{place}", caption))
+        drawn.append(place_figure(files, folder, f"{anchor}-{place}", caption))
     return drawn, problems
 
 

@@ -3,32 +3,18 @@
 Letters: `m` hidden units, `N` facts, `d_in` and `d_out` widths, h_k the normalised Hermite polynomials.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from simonides.base import Generators, SimonidesError, check_at_least, check_name, coefficient, drawn
 from simonides.base.hermite import hermite
 from simonides.memories.memory import Memory
 from simonides.memories.writing import select
+from simonides.nn import ACTIVATIONS, Activation
 
-Activation = Callable[[Tensor], Tensor]
-
-
-def quadratic_derivative(z: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """s(z) = z^3/3 - z, whose derivative z^2 - 1 is the second Hermite polynomial alone."""
-    return z**3 / 3 - z
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    "relu": torch.relu,
-    "gelu": functional.gelu,
-    "tanh": torch.tanh,
-    "quadratic_derivative": quadratic_derivative,
-}
 # entries of a block of hidden units
 _BLOCK = 2**21
 # the finite difference reaches this far on both sides of <w, e>: short enough for the curvature of s not to

@@ -5,17 +5,20 @@ share a stack: each says how many of the facts, and of the answers, are its own.
 blocks of rows that stay in cache, and each block's gradient with it.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from simonides.base import Generators, drawn
 from simonides.memories.linear import LinearMemory
 from simonides.memories.mlp import MLPMemory
 from simonides.memories.writing import select
+from simonides.training import Stack
 
 # entries of a block of the table of all runs
 _BLOCK = 2**19
@@ -69,29 +72,34 @@ class StackedFacts:
             counts=self.counts[runs],
         )
 
-    def pull(self, returned: Float[Tensor, "runs N d_out"]) -> Float[Tensor, "runs N d_out"]:
-        """N times the gradient of the loss in what the memory returned: sum_y p_y u_y - u_{f(x)}."""
+    def loss(self, returned: Float[Tensor, "runs N d_out"]) -> Float[Tensor, " runs"]:
+        """The mean cross-entropy of each run, in nats; its gradient is formed with it, block by block."""
+        loss: Tensor = _Recall.apply(returned, self)  # type: ignore[no-untyped-call]
+        return loss
+
+    def loss_and_pull(
+        self, returned: Float[Tensor, "runs N d_out"], pulling: bool = True
+    ) -> tuple[Float[Tensor, " runs"], Float[Tensor, "runs N d_out"] | None]:
+        """The loss, and N times its gradient in what the memory returned: sum_y p_y u_y - u_{f(x)}."""
         blocks = self._blocks(returned)
-        if len(blocks) == 1:
-            return torch.bmm(torch.softmax(self._table(returned), -1), self.outputs).sub_(self.wanted)
-        found = torch.empty_like(returned)
+        total = returned.new_zeros(len(returned))
+        pull = torch.empty_like(returned) if pulling else None
         for rows in blocks:
-            found[:, rows] = torch.bmm(torch.softmax(self._table(returned[:, rows]), -1), self.outputs)
-        return found.sub_(self.wanted)
+            table = self._table(returned[:, rows])
+            right = table.gather(-1, self.targets[:, rows, None])[..., 0]
+            top = table.amax(-1, keepdim=True)
+            exponentials = table.sub_(top).exp_()
+            sums = exponentials.sum(-1, keepdim=True)
+            total += ((sums.log() + top)[..., 0].sub_(right) * self._own(rows)).sum(-1)
+            if pull is not None:
+                # the softmax is divided by its sum after the product, which has fewer entries
+                pull[:, rows] = torch.bmm(exponentials, self.outputs).div_(sums)
+        return total / self.counts, None if pull is None else pull.sub_(self.wanted)
 
     @cached_property
     def wanted(self) -> Float[Tensor, "runs N d_out"]:
         """u_{f(x)}."""
         return select(self.outputs, self.targets)
-
-    def loss(self, returned: Float[Tensor, "runs N d_out"]) -> Float[Tensor, " runs"]:
-        """The mean cross-entropy of each run, in nats."""
-        total = returned.new_zeros(len(returned))
-        for rows in self._blocks(returned):
-            table = self._table(returned[:, rows])
-            lost = torch.logsumexp(table, -1) - table.gather(-1, self.targets[:, rows, None])[..., 0]
-            total += (lost * self._own(rows)).sum(-1)
-        return total / self.counts
 
     def accuracy(self, returned: Float[Tensor, "runs N d_out"]) -> Float[Tensor, " runs"]:
         """The share of each run's facts whose best answer is the right one."""
@@ -102,12 +110,12 @@ class StackedFacts:
         return right / self.counts
 
     def _table(self, returned: Tensor) -> Tensor:
-        if self._padded:
+        if self._has_padding:
             return torch.baddbmm(self.answers, returned, self.outputs.mT)
         return torch.bmm(returned, self.outputs.mT)
 
     @cached_property
-    def _padded(self) -> bool:
+    def _has_padding(self) -> bool:
         return bool((self.answers != 0).any())
 
     def _own(self, rows: slice) -> Tensor:
@@ -120,101 +128,109 @@ class StackedFacts:
         return [slice(start, start + size) for start in range(0, facts, size)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class LinearTraining:
-    """Training of F(e) = W e from W = 0; a problem for `simonides.training.stacked.train`."""
+class _Recall(torch.autograd.Function):
+    """The loss of `StackedFacts`, with the gradient that was formed beside it."""
 
-    facts: StackedFacts
+    @staticmethod
+    def forward(ctx: Any, returned: Tensor, facts: StackedFacts) -> Tensor:
+        loss, pull = facts.loss_and_pull(returned, ctx.needs_input_grad[0])
+        ctx.pull, ctx.counts = pull, facts.counts
+        return loss
 
-    def start(self) -> list[Tensor]:
-        """[W], of shape (runs, d_out, d_in)."""
-        runs, _, d_in = self.facts.inputs.shape
-        return [self.facts.inputs.new_zeros(runs, self.facts.outputs.shape[-1], d_in)]
-
-    def gradient(self, parameters: list[Tensor]) -> list[Tensor]:
-        """Of the mean cross-entropy."""
-        (weight,) = parameters
-        pull = self.facts.pull(torch.bmm(self.facts.inputs, weight.mT))
-        return [torch.bmm(pull.mT, self.facts.inputs) / self.facts.counts[:, None, None]]
-
-    def accuracy(self, parameters: list[Tensor]) -> Float[Tensor, " runs"]:
-        """Share of facts recalled."""
-        return self.facts.accuracy(torch.bmm(self.facts.inputs, parameters[0].mT))
-
-    def loss(self, parameters: list[Tensor]) -> Float[Tensor, " runs"]:
-        """Mean cross-entropy in nats."""
-        return self.facts.loss(torch.bmm(self.facts.inputs, parameters[0].mT))
-
-    def keep(self, runs: Int[Tensor, " kept"]) -> "LinearTraining":
-        """The training of some of the runs."""
-        return replace(self, facts=self.facts.keep(runs))
-
-    def memory(self, parameters: list[Tensor]) -> LinearMemory:
-        """The memory with these parameters."""
-        return LinearMemory(parameters[0])
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None]:
+        return ctx.pull.mul_((upstream / ctx.counts)[:, None, None]), None
 
 
-@dataclass(frozen=True, kw_only=True)
-class MLPTraining:
-    """Training of F(e) = V relu(W e + b); a problem for `simonides.training.stacked.train`.
+class TrainableMemories(Stack):
+    """R memories of one kind, in training on facts of their own."""
+
+    def __init__(self, facts: StackedFacts) -> None:
+        super().__init__(len(facts.counts))
+        self.facts = self._all_facts = facts
+
+    def loss(self) -> Float[Tensor, " runs"]:
+        """Mean cross-entropy of each run in nats."""
+        return self.facts.loss(self())
+
+    def accuracy(self) -> Float[Tensor, " runs"]:
+        """Share of facts recalled by each run."""
+        return self.facts.accuracy(self())
+
+    def keep(self, runs: Int[Tensor, " kept"]) -> None:
+        """Go on with some of the runs, without padding that none of them needs."""
+        super().keep(runs)
+        self.facts = self.facts.keep(runs)
+
+    def put_back(self, runs: Sequence[int], left: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Hold all runs again, with the facts of all."""
+        super().put_back(runs, left)
+        self.facts = self._all_facts
+
+
+class TrainableLinear(TrainableMemories):
+    """F(e) = W e, from W = 0."""
+
+    def __init__(self, facts: StackedFacts) -> None:
+        super().__init__(facts)
+        runs, _, d_in = facts.inputs.shape
+        self.weight = nn.Parameter(facts.inputs.new_zeros(runs, facts.outputs.shape[-1], d_in))
+
+    def forward(self) -> Float[Tensor, "runs N d_out"]:
+        """What each run returns for its facts."""
+        return torch.bmm(self.facts.inputs, self.weight.mT)
+
+    def memory(self) -> LinearMemory:
+        """The memory as it is now."""
+        return LinearMemory(self.weight.detach())
+
+
+class TrainableMLP(TrainableMemories):
+    """F(e) = V relu(W e + b), from LeCun's normal initialisation, N(0, 1/fan-in), and b = 0.
+
+    As Nichani, Lee & Bietti (2025, figure 1). `hidden` is W with b as its last column, (runs, m, d_in + 1), and
+    `output` is V, (runs, d_out, m).
 
     Arguments:
         facts: what is to be stored.
-        initial: W with b as its last column, and V: (runs, m, d_in + 1) and (runs, d_out, m).
-        extended: the inputs with a last entry one, which b multiplies; zero where there is no fact.
+        hidden_units: m.
+        generators: one for each run.
     """
 
-    facts: StackedFacts
-    initial: tuple[Float[Tensor, "runs m d_in_and_1"], Float[Tensor, "runs d_out m"]]
-    extended: Float[Tensor, "runs N d_in_and_1"]
-
-    @classmethod
-    def draw(cls, facts: StackedFacts, width: int, generators: Generators) -> "MLPTraining":
-        """LeCun's normal initialisation, N(0, 1/fan-in), with b = 0, as Nichani, Lee & Bietti (2025, figure 1)."""
+    def __init__(self, facts: StackedFacts, hidden_units: int, generators: Generators) -> None:
+        super().__init__(facts)
         d_in, d_out = facts.inputs.shape[-1], facts.outputs.shape[-1]
-        w = drawn(lambda g: torch.randn(width, d_in, generator=g) / d_in**0.5, generators).to(facts.inputs)
-        v = drawn(lambda g: torch.randn(d_out, width, generator=g) / width**0.5, generators).to(facts.inputs)
-        place = torch.arange(facts.inputs.shape[1], device=w.device)
-        one = (place < facts.counts[:, None]).to(w)[..., None]
-        with_bias = torch.cat([w, w.new_zeros(*w.shape[:-1], 1)], -1)
-        return cls(facts=facts, initial=(with_bias, v), extended=torch.cat([facts.inputs, one], -1))
+        w = drawn(lambda g: torch.randn(hidden_units, d_in, generator=g) / d_in**0.5, generators)
+        v = drawn(lambda g: torch.randn(d_out, hidden_units, generator=g) / hidden_units**0.5, generators)
+        w, v = w.to(facts.inputs), v.to(facts.inputs)
+        self.hidden = nn.Parameter(torch.cat([w, w.new_zeros(*w.shape[:-1], 1)], -1))
+        self.output = nn.Parameter(v)
+        self._extended = self._extend(facts)
 
-    def start(self) -> list[Tensor]:
-        """The initial parameters."""
-        return list(self.initial)
+    def forward(self) -> Float[Tensor, "runs N d_out"]:
+        """What each run returns for its facts."""
+        return torch.bmm(torch.relu_(torch.bmm(self._extended, self.hidden.mT)), self.output.mT)
 
-    def gradient(self, parameters: list[Tensor]) -> list[Tensor]:
-        """Of the mean cross-entropy."""
-        w, v = parameters
-        hidden = torch.bmm(self.extended, w.mT).clamp_(min=0)
-        pull = self.facts.pull(torch.bmm(hidden, v.mT)) / self.facts.counts[:, None, None]
-        back = torch.ops.aten.threshold_backward(torch.bmm(pull, v), hidden, 0)
-        return [torch.bmm(back.mT, self.extended), torch.bmm(pull.mT, hidden)]
+    def keep(self, runs: Int[Tensor, " kept"]) -> None:
+        """Go on with some of the runs."""
+        super().keep(runs)
+        self._extended = self._extend(self.facts)
 
-    def accuracy(self, parameters: list[Tensor]) -> Float[Tensor, " runs"]:
-        """Share of facts recalled."""
-        return self.facts.accuracy(self._returned(parameters))
+    def put_back(self, runs: Sequence[int], left: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Hold all runs again."""
+        super().put_back(runs, left)
+        self._extended = self._extend(self.facts)
 
-    def loss(self, parameters: list[Tensor]) -> Float[Tensor, " runs"]:
-        """Mean cross-entropy in nats."""
-        return self.facts.loss(self._returned(parameters))
+    def memory(self) -> MLPMemory:
+        """The memory as it is now."""
+        hidden = self.hidden.detach()
+        return MLPMemory(hidden[..., :-1], self.output.detach(), "relu", hidden[..., -1])
 
-    def keep(self, runs: Int[Tensor, " kept"]) -> "MLPTraining":
-        """The training of some of the runs."""
-        facts = self.facts.keep(runs)
-        extended = self.extended[runs, : facts.inputs.shape[1]].contiguous()
-        return replace(
-            self, facts=facts, initial=(self.initial[0][runs], self.initial[1][runs]), extended=extended
-        )
-
-    def memory(self, parameters: list[Tensor]) -> MLPMemory:
-        """The memory with these parameters."""
-        w, v = parameters
-        return MLPMemory(w[..., :-1], v, "relu", w[..., -1])
-
-    def _returned(self, parameters: list[Tensor]) -> Tensor:
-        w, v = parameters
-        return torch.bmm(torch.bmm(self.extended, w.mT).clamp_(min=0), v.mT)
+    def _extend(self, facts: StackedFacts) -> Float[Tensor, "runs N d_in_and_1"]:
+        """The inputs with a last entry one, which b multiplies; zero where there is no fact."""
+        place = torch.arange(facts.inputs.shape[1], device=facts.inputs.device)
+        one = (place < facts.counts[:, None]).to(facts.inputs)[..., None]
+        return torch.cat([facts.inputs, one], -1)
 
 
 def _padded(rows: Tensor, length: int) -> Tensor:

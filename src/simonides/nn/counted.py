@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from simonides.base import SimonidesError
-from simonides.nn.transformer import Layer, Transformer
+from simonides.nn.transformer import Transformer
 
 # beyond this e^l leaves the range of float32, and weights are taken prompt by prompt
 _RANGE = 80.0
@@ -69,26 +69,26 @@ def counted_logits(
 
 def _check(model: Transformer) -> None:
     config = model.config
-    if config.layers != 1 or config.positions != "none":
+    if config.layers != 1 or config.positions != "none" or config.norm == "post":
         raise SimonidesError(
-            f"{config.layers} layers with positions={config.positions!r}; counts are all that matters only in one "
-            "layer with positions='none'."
+            f"{config.layers} layers with positions={config.positions!r} and norm={config.norm!r}; counts are all "
+            "that matters only in one layer with positions='none', and norm 'none' or 'pre'."
         )
 
 
 def _logits(model: Transformer, counts: Tensor, last: int, weighed: Averages) -> Tensor:
-    layer, config = model.layers[0], model.config
-    assert isinstance(layer, Layer)
+    layer, config = model.blocks[0], model.config
+    attention = layer.attention
     own = model.W_E[last]
     rows, read = model.W_E, own
     if config.norm == "pre":
         rows, read = layer.attention_norm(rows), layer.attention_norm(own)
-    asked = read.expand(1, -1) if config.merged_queries else layer.W_Q @ read
-    scores = torch.einsum("vd,hkd,hk->hv", rows, layer.W_K, asked)
+    asked = read.expand(1, -1) if config.merged_queries else attention.W_Q @ read
+    scores = torch.einsum("vd,hkd,hk->hv", rows, attention.W_K, asked)
     if config.divide_scores:
         scores = scores / config.h**0.5
-    values = torch.einsum("vd,hkd->hvk", rows, layer.W_V)
-    outward = layer.W_O.mT.flatten(0, 1)
+    values = torch.einsum("vd,hkd->hvk", rows, attention.W_V)
+    outward = attention.W_O.mT.flatten(0, 1)
     if config.attention == "linear":  # what each token adds does not depend on the prompt
         moved = counts @ ((scores[..., None] * values).transpose(0, 1).flatten(1) @ outward)
     else:

@@ -1,24 +1,27 @@
-"""The transformer of every toy setting here: layers, heads, feed-forward and positions by its configuration.
+"""The transformer of every toy setting here, a decoder or an encoder: built of parts by its configuration.
 
-Weights act on column vectors, as in `torch.nn.Linear`, and are reached by their roles: W_E, W_U, positions, and of
-each layer W_Q, W_K, W_V, W_O, W_KQ, W_OV, W_in, W_out, W_F. Letters: `B` sequences, `T` positions, `Q` positions
+Every weight is reached by its role (`simonides.nn.roles`). Letters: `B` sequences, `T` positions, `Q` positions
 that are read, `N` tokens, `d` width, `H` heads, `h` head dimension, `m` hidden units.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from simonides.base import SimonidesError, check_at_least, check_name
-from simonides.memories import ACTIVATIONS
-from simonides.nn.attention import attend, check_attention
+from simonides.nn.attention import Attention, AttentionConfig, FactoredStream
+from simonides.nn.feed_forward import ACTIVATIONS, FEED_FORWARDS, FeedForward
+from simonides.nn.norms import NORMS, Norm, make_norm, norm_of
+from simonides.nn.positions import ADDED, POSITIONS, sinusoids
+from simonides.nn.roles import Sizes, check_head, check_tokens
+from simonides.nn.watching import Interventions, Trace, Watch
 
-FEED_FORWARDS = ("none", "linear", "mlp")
-POSITIONS = ("none", "learned", "sinusoidal", "rotary", "alibi")
-NORMS = ("none", "pre")
+NORM_PLACES = ("none", "pre", "post")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +36,18 @@ class TransformerConfig:
         layers: number of blocks.
         heads: H.
         head_dimension: h; by default d/H.
-        feed_forward: "none", "linear" (x + W_F x) or "mlp" (x + W_out s(W_in x + b_in)), of all layers or of each.
+        feed_forward: "none", "linear" (x + W_F x), "mlp" (x + W_out s(W_in x + b_in)) or "gated"
+            (x + W_out (s(W_gate x) * (W_in x + b_in))), of all layers or of each.
         hidden: m; by default 4 d.
         hidden_bias: whether there is a b_in, zero at first.
-        activation: s, a name in `simonides.memories.mlp.ACTIVATIONS`.
+        activation: s, a name in `simonides.nn.ACTIVATIONS`.
         residual: whether a position's own stream is added to what the heads bring it.
         parallel: whether the feed-forward reads what the attention reads, instead of what it leaves.
-        positions: "none", "learned" or "sinusoidal" (added to the embeddings), "rotary" or "alibi".
-        norm: "none", or "pre": layer normalisation before attention, feed-forward and unembedding.
+        positions: "none", "learned" or "sinusoidal" (added to the embeddings), "rotary", "alibi" or "t5".
+        alibi_slopes: of each head; by default 2^(-8 i/H).
+        norm: "none"; "pre", before attention, feed-forward and unembedding; or "post", after attention and
+            feed-forward.
+        norm_kind: "layer" or "rms".
         attention: "softmax", or "linear": the scores themselves weigh.
         causal: whether a position sees only itself and what came before.
         divide_scores: whether scores are divided by sqrt(h).
@@ -49,8 +56,8 @@ class TransformerConfig:
         embedding_scale: entries of W_E and positions are N(0, scale^2/d).
         unembedding_scale: those of W_U; by default as the embeddings'.
         weight_scale: entries of all other matrices are N(0, scale^2/fan-in).
-        frozen: roles that are not trained, such as ("W_E", "W_U", "positions", "layers.0.W_V"); * stands for
-            anything.
+        frozen: parameters that are not trained, such as ("W_E", "W_U", "positions", "layers.0.attention.W_V"); *
+            stands for anything.
     """
 
     vocabulary: int
@@ -67,7 +74,9 @@ class TransformerConfig:
     residual: bool = True
     parallel: bool = False
     positions: str = "learned"
+    alibi_slopes: tuple[float, ...] | None = None
     norm: str = "none"
+    norm_kind: str = "layer"
     attention: str = "softmax"
     causal: bool = True
     divide_scores: bool = True
@@ -89,28 +98,37 @@ class TransformerConfig:
         for kind in kinds:
             check_name("feed_forward", kind, FEED_FORWARDS)
         check_name("positions", self.positions, POSITIONS)
-        check_name("norm", self.norm, NORMS)
-        check_attention(self.attention)
+        check_name("norm", self.norm, NORM_PLACES)
+        check_name("norm_kind", self.norm_kind, NORMS)
         check_name("activation", self.activation, ACTIVATIONS)
         if self.tied and self.outputs not in (None, self.vocabulary):
             raise SimonidesError(
                 f"tied embeddings have {self.vocabulary} outputs, not {self.outputs}; leave outputs out, or untie."
             )
-        if self.head_dimension is None and self.d % self.heads:
-            raise SimonidesError(f"d = {self.d} does not part into {self.heads} heads; give head_dimension.")
-        if self.merged_queries and (self.heads > 1 or self.h != self.d):
-            raise SimonidesError(
-                "merged queries are for one head as wide as the stream; give heads=1, no dimension."
-            )
-        if self.positions == "rotary" and self.h % 2:
-            raise SimonidesError(
-                f"rotary positions turn pairs, and head_dimension = {self.h} is odd; make it even."
-            )
+        if self.norm == "post" and self.parallel:
+            raise SimonidesError("norm='post' has no parallel form; give parallel=False.")
+        _ = self.of_attention  # whatever is wrong there shows here
+
+    @property
+    def of_attention(self) -> AttentionConfig:
+        """What each layer's attention is made of."""
+        return AttentionConfig(
+            d=self.d,
+            heads=self.heads,
+            head_dimension=self.head_dimension,
+            kind=self.attention,
+            causal=self.causal,
+            divide_scores=self.divide_scores,
+            merged_queries=self.merged_queries,
+            positions=self.positions,
+            alibi_slopes=self.alibi_slopes,
+            scale=self.weight_scale,
+        )
 
     @property
     def h(self) -> int:
         """Head dimension."""
-        return self.head_dimension or self.d // self.heads
+        return self.of_attention.h
 
     @property
     def feed_forwards(self) -> tuple[str, ...]:
@@ -118,87 +136,76 @@ class TransformerConfig:
         return (self.feed_forward,) * self.layers if isinstance(self.feed_forward, str) else self.feed_forward
 
 
-@dataclass(kw_only=True)
-class Trace:
-    """What happened inside a transformer.
-
-    Arguments:
-        streams: the residual stream before the first layer and after each.
-        attentions: how much each position took from which, layer by layer.
-    """
-
-    streams: list[Float[Tensor, "B T d"]] = field(default_factory=list)
-    attentions: list[Float[Tensor, "B H T T"]] = field(default_factory=list)
-
-
-class Layer(nn.Module):
-    """One block: attention, then the feed-forward, each added to the stream."""
+class Block(nn.Module):
+    """One layer: attention, then the feed-forward, each added to the stream."""
 
     def __init__(self, config: TransformerConfig, feed_forward: str, generator: torch.Generator) -> None:
         super().__init__()
-        self.config, self.feed_forward = config, feed_forward
-        d, heads, h = config.d, config.heads, config.h
-
-        def draw(*shape: int) -> nn.Parameter:
-            scale = config.weight_scale / shape[-1] ** 0.5
-            return nn.Parameter(scale * torch.randn(*shape, generator=generator))
-
-        if not config.merged_queries:
-            self.W_Q = draw(heads, h, d)
-        self.W_K, self.W_V = draw(heads, h, d), draw(heads, h, d)
-        self.W_O = nn.Parameter(draw(heads, d, h) / heads**0.5)  # heads are added
-        if feed_forward == "linear":
-            self.W_F = draw(d, d)
-        if feed_forward == "mlp":
-            hidden = config.hidden or 4 * d
-            self.W_in, self.W_out = draw(hidden, d), draw(d, hidden)
-            if config.hidden_bias:
-                self.b_in = nn.Parameter(torch.zeros(hidden))
-        if config.norm == "pre":
-            self.attention_norm = nn.LayerNorm(d, bias=False)
+        self.config = config
+        self.attention = Attention(config.of_attention, generator)
+        self.feed_forward: FeedForward | None = None
+        if feed_forward != "none":
+            self.feed_forward = FeedForward(
+                feed_forward,
+                config.d,
+                config.hidden or 4 * config.d,
+                generator,
+                config.weight_scale,
+                config.activation,
+                config.hidden_bias,
+            )
+        if config.norm != "none":
+            self.attention_norm = make_norm(config.norm_kind, config.d)
             if feed_forward != "none":
-                self.feed_forward_norm = nn.LayerNorm(d, bias=False)
+                self.feed_forward_norm = make_norm(config.norm_kind, config.d)
 
     def forward(
         self,
         stream: Float[Tensor, "B T d"],
         at: Int[Tensor, "B Q"] | None = None,
-        parts: tuple[Float[Tensor, "N d"], Float[Tensor, "T d"] | None, Int[Tensor, "B T"]] | None = None,
-        trace: Trace | None = None,
+        factored: FactoredStream | None = None,
+        mask: Bool[Tensor, "..."] | None = None,
+        watch: Watch | None = None,
+        name: str = "layer",
     ) -> Float[Tensor, "B Q d"]:
-        """The stream after the block, at all positions or only at those in `at`.
-
-        `parts` tells that stream[b, t] = table[tokens[b, t]] + places[t]: products with it then have N + T rows.
-        """
-        keys = self.attention_norm(stream) if self.config.norm == "pre" else stream
-        own, reads = stream, keys
+        """The stream after the block, at all positions or only at those in `at`."""
+        pre = self.config.norm == "pre"
+        keys = self.attention_norm(stream) if pre else stream
+        own, queries = stream, keys
         if at is not None:
-            own, reads = (part.gather(1, at[..., None].expand(-1, -1, part.shape[-1])) for part in (stream, keys))
-        moved, weights = attend(self, keys, reads, at, parts if self.config.norm == "none" else None)
-        if trace is not None:
-            trace.attentions.append(weights.detach())
-        after = own + moved if self.config.residual else moved
-        return self.fed_forward(after, own)
+            rows = at[..., None].expand(-1, -1, stream.shape[-1])
+            own, queries = stream.gather(1, rows), keys.gather(1, rows)
+        moved = self.attention(keys, queries, at, mask, None if pre else factored, watch, f"{name}.attention")
+        if watch is not None:
+            moved = watch(f"{name}.attention.output", moved)
+        attended = own + moved if self.config.residual else moved
+        if self.config.norm == "post":
+            attended = self.attention_norm(attended)
+        after = self.fed_forward(attended, own, watch, name)
+        return after if watch is None else watch(f"{name}.output", after)
 
     def fed_forward(
-        self, after: Float[Tensor, "*rows d"], before: Float[Tensor, "*rows d"]
+        self,
+        attended: Float[Tensor, "*rows d"],
+        before: Float[Tensor, "*rows d"],
+        watch: Watch | None = None,
+        name: str = "layer",
     ) -> Float[Tensor, "*rows d"]:
         """The stream after the feed-forward, from the stream after and before attention."""
-        if self.feed_forward == "none":
-            return after
-        read = before if self.config.parallel else after
+        if self.feed_forward is None:
+            return attended
+        read = before if self.config.parallel else attended
         if self.config.norm == "pre":
             read = self.feed_forward_norm(read)
-        if self.feed_forward == "linear":
-            return after + read @ self.W_F.mT
-        hidden = read @ self.W_in.mT
-        if self.config.hidden_bias:
-            hidden = hidden + self.b_in
-        return after + ACTIVATIONS[self.config.activation](hidden) @ self.W_out.mT
+        added = self.feed_forward(read, watch, f"{name}.feed_forward")
+        if watch is not None:
+            added = watch(f"{name}.feed_forward.output", added)
+        after = attended + added
+        return self.feed_forward_norm(after) if self.config.norm == "post" else after
 
 
 class Transformer(nn.Module):
-    """A decoder from token numbers to logits.
+    """From token numbers to logits.
 
     Arguments:
         config: its parts.
@@ -208,9 +215,11 @@ class Transformer(nn.Module):
     >>> model = Transformer(config, torch.Generator().manual_seed(0))
     >>> model(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 10])
-    >>> model.W_KQ(1).shape  # key by query
-    torch.Size([16, 16])
+    >>> model.weight("W_V", 1).shape
+    torch.Size([1, 16, 16])
     """
+
+    positions: Tensor | None
 
     def __init__(self, config: TransformerConfig, generator: torch.Generator) -> None:
         super().__init__()
@@ -225,61 +234,155 @@ class Transformer(nn.Module):
         self.W_U = self.W_E if config.tied else draw(config.outputs or config.vocabulary, of_outputs)
         if config.positions == "learned":
             self.positions = draw(config.length, scale)
-        if config.positions == "sinusoidal":
+        elif config.positions == "sinusoidal":
             self.register_buffer("positions", scale * (2 / config.d) ** 0.5 * sinusoids(config.length, config.d))
-        self.layers = nn.ModuleList(Layer(config, kind, generator) for kind in config.feed_forwards)
+        else:
+            self.register_parameter("positions", None)
+        self.layers = nn.ModuleList(Block(config, kind, generator) for kind in config.feed_forwards)
         if config.norm == "pre":
-            self.final_norm = nn.LayerNorm(config.d, bias=False)
+            self.final_norm = make_norm(config.norm_kind, config.d)
         self.freeze(*config.frozen)
 
+    @property
+    def blocks(self) -> list[Block]:
+        """The layers, typed."""
+        return [block for block in self.layers if isinstance(block, Block)]
+
     def forward(
-        self, tokens: Int[Tensor, "B T"], at: Int[Tensor, "B Q"] | None = None, trace: Trace | None = None
+        self,
+        tokens: Int[Tensor, "B T"],
+        at: Int[Tensor, "B Q"] | None = None,
+        mask: Bool[Tensor, "..."] | None = None,
+        watch: Watch | None = None,
     ) -> Float[Tensor, "B Q outputs"]:
         """Logits of what comes next, after every position, or only after those in `at`.
 
         With `at` the last layer and the unembedding work at these positions alone.
+
+        Arguments:
+            tokens: the sequences.
+            at: positions that are read.
+            mask: true where a position may be seen, broadcast to B x H x T x T (to B x H x Q x T in the last layer
+                where `at` is given); causality is added by itself.
+            watch: sees, and may change, what happens inside.
+
+        Raises:
+            SimonidesError: when there are more positions than the model was made for.
         """
-        if tokens.shape[-1] > self.config.length:
-            raise SimonidesError(f"{tokens.shape[-1]} positions; this model was made for {self.config.length}.")
-        places = getattr(self, "positions", None)
-        places = places[: tokens.shape[-1]] if places is not None else None
-        # embedding's backward adds rows by token, indexing's does not
-        stream = nn.functional.embedding(tokens, self.W_E)
-        if places is not None:
-            stream = stream + places
-        if trace is not None:
-            trace.streams.append(stream.detach())
-        for number, layer in enumerate(self.layers):
-            last = number == len(self.layers) - 1
-            parts = (self.W_E, places, tokens) if number == 0 else None
-            stream = layer(stream, at if last else None, parts, trace)
-            if trace is not None:
-                trace.streams.append(stream.detach())
-        if self.config.norm == "pre":
-            stream = self.final_norm(stream)
-        return stream @ self.W_U.mT
+        return self.streams(tokens, mask, watch, at=at) @ self.W_U.mT
 
-    def trace(self, tokens: Int[Tensor, "B T"]) -> Trace:
-        """Streams and attention maps for some sequences."""
-        found = Trace()
-        with torch.no_grad():
-            self(tokens, trace=found)
-        return found
+    def streams(
+        self,
+        tokens: Int[Tensor, "B T"],
+        mask: Bool[Tensor, "..."] | None = None,
+        watch: Watch | None = None,
+        prefix: str = "",
+        at: Int[Tensor, "B Q"] | None = None,
+    ) -> Float[Tensor, "B Q d"]:
+        """The stream that is unembedded, behind the last norm; names to the watch begin with `prefix`."""
+        stream, known = self._start(tokens)
+        factored: FactoredStream | None = known
+        if watch is not None:
+            changed = watch(f"{prefix}embedding", stream)
+            # what was changed is no sum of embeddings any more
+            stream, factored = changed, factored if changed is stream else None
+        return self._through(stream, factored, 0, at, mask, watch, prefix)
 
-    def W_KQ(  # noqa: N802 - the field's name
-        self, layer: int, head: int = 0
-    ) -> Float[Tensor, "d d"]:
-        """Key by query: position t scores s by x_s^T W_KQ x_t (before division and positions within heads)."""
-        block = self._layer(layer, head)
-        keys = block.W_K[head]
-        return keys.mT if self.config.merged_queries else keys.mT @ block.W_Q[head]
+    def run(
+        self,
+        tokens: Int[Tensor, "B T"],
+        at: Int[Tensor, "B Q"] | None = None,
+        trace: Trace | None = None,
+        interventions: Interventions | None = None,
+    ) -> Float[Tensor, "B Q outputs"]:
+        """Logits, with activations kept or changed by name; see `simonides.nn.watching`.
 
-    def W_OV(  # noqa: N802
-        self, layer: int, head: int = 0
-    ) -> Float[Tensor, "d d"]:
-        """W_O W_V: what a head writes of what it attends to."""
-        block = self._layer(layer, head)
-        return block.W_O[head] @ block.W_V[head]
+        Raises:
+            SimonidesError: when a name or pattern meets no activation, or tokens are not the model's.
+
+        >>> config = TransformerConfig(vocabulary=10, length=8, d=16)
+        >>> model = Transformer(config, torch.Generator().manual_seed(0))
+        >>> trace = Trace("layers.*.attention.weights")
+        >>> _ = model.run(torch.tensor([[1, 2, 3]]), trace=trace)
+        >>> trace["layers.1.attention.weights"].shape
+        torch.Size([1, 1, 3, 3])
+        """
+        check_tokens(tokens, self.config.vocabulary)
+        if trace is None and not interventions:
+            return self(tokens, at)
+        watch = Watch(trace, interventions)
+        logits = self(tokens, at, watch=watch)
+        watch.check()
+        return logits
+
+    @contextmanager
+    def passage(self, tokens: Int[Tensor, "B T"]) -> Iterator["_Passage"]:
+        """Sequences before the first layer, to be taken through the layers step by step."""
+        check_tokens(tokens, self.config.vocabulary)
+        stream, _ = self._start(tokens)
+        yield _Passage(self, stream)
+
+    @property
+    def sizes(self) -> Sizes:
+        """Its sizes."""
+        config = self.config
+        hidden = config.feed_forwards[0] in ("mlp", "gated")
+        return Sizes(
+            vocabulary=config.vocabulary,
+            outputs=len(self.W_U),
+            d=config.d,
+            layers=config.layers,
+            heads=config.heads,
+            key_value_heads=config.heads,
+            head_dimension=config.h,
+            hidden=(config.hidden or 4 * config.d) if hidden else 0,
+            longest=config.length,
+            decoder=config.causal,
+        )
+
+    def roles(self, layer: int | None = None) -> tuple[str, ...]:
+        """The weights that a layer has, or without one the whole, by role."""
+        return tuple(self._weights(layer))
+
+    def weight(self, role: str, layer: int | None = None) -> Tensor:
+        """A weight by its role, sharing memory with the model: `simonides.nn.Roles.weight`.
+
+        Raises:
+            SimonidesError: when there is no such layer, or no such weight.
+        """
+        weights = self._weights(layer)
+        check_name("weight" if layer is None else f"weight of layer {layer}", role, weights)
+        return weights[role].detach()
+
+    def set_weight(self, role: str, layer: int, value: Tensor) -> None:
+        """Put another weight in a layer; all others keep their bits.
+
+        Raises:
+            SimonidesError: when there is no such layer or weight, or the shape is another.
+        """
+        own = self.weight(role, layer)
+        if own.shape != value.shape:
+            raise SimonidesError(f"{role} of layer {layer} is {list(own.shape)}, not {list(value.shape)}.")
+        own.copy_(value)
+
+    def attention_norm(self, layer: int) -> Norm | None:
+        """What the heads of a layer read through."""
+        check_head(self.sizes, layer)
+        return norm_of(self.blocks[layer].attention_norm) if self.config.norm == "pre" else None
+
+    def attention_output_norm(self, layer: int) -> Norm | None:
+        """None: a norm that comes after attention is one of the whole stream."""
+        check_head(self.sizes, layer)
+        return None
+
+    def embedded(self, tokens: Int[Tensor, " S"]) -> Float[Tensor, "S d"]:
+        """Tokens as they enter the stream, without positions."""
+        return self.W_E.detach()[tokens]
+
+    def logit_directions(self) -> Float[Tensor, "outputs d"]:
+        """For each token the direction in the stream that raises its logit, up to the size of the last norm."""
+        directions = self.W_U.detach()
+        return norm_of(self.final_norm).directions(directions) if self.config.norm == "pre" else directions
 
     def freeze(self, *patterns: str) -> None:
         """Train all parameters but those whose names match a pattern, such as "W_E" or "layers.0.*".
@@ -294,19 +397,67 @@ class Transformer(nn.Module):
         for name, parameter in named.items():
             parameter.requires_grad_(not any(fnmatchcase(name, pattern) for pattern in patterns))
 
-    def _layer(self, layer: int, head: int) -> Layer:
-        if not 0 <= layer < len(self.layers) or not 0 <= head < self.config.heads:
-            raise SimonidesError(
-                f"no head {head} in layer {layer}: "
-                f"there are {len(self.layers)} layers of {self.config.heads}, from 0."
-            )
-        found = self.layers[layer]
-        assert isinstance(found, Layer)
-        return found
+    def _weights(self, layer: int | None) -> dict[str, Tensor]:
+        if layer is None:
+            whole = {"W_E": self.W_E, "W_U": self.W_U, "positions": self.positions}
+            return {name: value for name, value in whole.items() if value is not None}
+        check_head(self.sizes, layer)
+        block = self.blocks[layer]
+        parts = [block.attention, *([] if block.feed_forward is None else [block.feed_forward])]
+        return {name: value for part in parts for name, value in part.named_parameters(recurse=False)}
+
+    def _start(self, tokens: Tensor) -> tuple[Tensor, FactoredStream]:
+        length = tokens.shape[-1]
+        if length > self.config.length:
+            raise SimonidesError(f"{length} positions; this model was made for {self.config.length}.")
+        places = None if self.positions is None else self.positions[:length]
+        # embedding's backward adds rows by token, indexing's does not
+        stream = nn.functional.embedding(tokens, self.W_E)
+        return stream if places is None else stream + places, FactoredStream(self.W_E, places, tokens)
+
+    def _through(
+        self,
+        stream: Tensor,
+        factored: FactoredStream | None,
+        first: int,
+        at: Tensor | None,
+        mask: Tensor | None = None,
+        watch: Watch | None = None,
+        prefix: str = "",
+    ) -> Float[Tensor, "B Q d"]:
+        for number in range(first, len(self.layers)):
+            last = number == len(self.layers) - 1
+            parts = factored if number == 0 else None
+            name = f"{prefix}layers.{number}"
+            stream = self.layers[number](stream, at if last else None, parts, mask, watch, name)
+        return self.final_norm(stream) if self.config.norm == "pre" else stream
 
 
-def sinusoids(length: int, d: int) -> Float[Tensor, "T d"]:
-    """sin and cos of t/10000^(2i/d), side by side (Vaswani et al. 2017), of entries of mean square one half."""
-    rates = 10_000.0 ** (-torch.arange(0, d, 2) / d)
-    angles = torch.arange(length)[:, None] * rates
-    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)[:, :d]
+class _Passage:
+    """Sequences on their way through a transformer."""
+
+    def __init__(self, model: Transformer, stream: Tensor) -> None:
+        self._model, self._stream, self.layer = model, stream, 0
+
+    def advance(self, layer: int) -> None:
+        """Go on to the input of a layer."""
+        if not self.layer <= layer <= len(self._model.layers):
+            raise SimonidesError(f"this passage is at layer {self.layer} and cannot go to {layer}.")
+        for number in range(self.layer, layer):
+            self._stream = self._model.layers[number](self._stream)
+        self.layer = layer
+
+    def finish(self, at: Int[Tensor, "B Q"] | None = None) -> Float[Tensor, "B Q outputs"]:
+        """Logits from here to the end."""
+        return self._model._through(self._stream, None, self.layer, at) @ self._model.W_U.mT
+
+
+def added_positions(model: Transformer) -> Float[Tensor, "T d"]:
+    """The embeddings of positions.
+
+    Raises:
+        SimonidesError: when positions are not added to the embeddings.
+    """
+    if model.positions is None:
+        raise SimonidesError(f"this needs positions that are added to the embeddings: {' or '.join(ADDED)}.")
+    return model.positions.detach()

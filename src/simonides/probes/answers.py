@@ -1,4 +1,4 @@
-"""What a checkpoint answers to questions, and how surprised it is by a text.
+"""What a model answers to questions, and how surprised it is by a text.
 
 Letters: `Q` questions, `T` positions, `k` tokens watched.
 """
@@ -12,10 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least
-from simonides.checkpoints import PretrainedModel
-
-# rows whose logits against the whole vocabulary are formed at once
-_ROWS = 256
+from simonides.nn import Roles, last_positions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +58,11 @@ class Questions:
             watched=self.watched,
         )
 
+    @property
+    def last(self) -> Int[Tensor, "Q 1"]:
+        """The last position of each prompt."""
+        return last_positions(self.lengths)
+
     def __len__(self) -> int:
         return len(self.answers)
 
@@ -82,25 +84,24 @@ class Answers:
     watched: Float[Tensor, "Q k"]
 
 
-def answer(model: PretrainedModel, questions: Questions) -> Answers:
+def answer(model: Roles, questions: Questions) -> Answers:
     """What a model says after each prompt."""
-    return judged(model, model.through(model.embedded(questions.tokens)), questions)
+    return answers_from(model.run(questions.tokens, questions.last), questions)
 
 
-def judged(model: PretrainedModel, stream: Float[Tensor, "Q T d"], questions: Questions) -> Answers:
-    """What a model says, from the stream after its last layer."""
-    last = stream[torch.arange(len(questions)), questions.lengths - 1]
-    p = model.unembedded(last).float().softmax(-1)
-    said = p.gather(1, questions.answers[:, None])
+def answers_from(logits: Float[Tensor, "Q 1 V"], questions: Questions) -> Answers:
+    """What a model says, from its logits after each prompt's last token."""
+    p = logits[:, 0].float().softmax(-1)
+    probability = p.gather(1, questions.answers[:, None])
     return Answers(
         right=(p.argmax(-1) == questions.answers).float(),
-        probability=said[:, 0],
-        rank=(p > said).sum(1),
+        probability=probability[:, 0],
+        rank=(p > probability).sum(1),
         watched=p[:, questions.watched],
     )
 
 
-def perplexity(model: PretrainedModel, tokens: Int[Tensor, " T"], window: int = 256) -> float:
+def perplexity(model: Roles, tokens: Int[Tensor, " T"], window: int = 256) -> float:
     """exp of the mean cross-entropy of a text read in windows, each token given those before it in its window.
 
     Raises:
@@ -109,13 +110,12 @@ def perplexity(model: PretrainedModel, tokens: Int[Tensor, " T"], window: int = 
     check_at_least("window", window, 2)
     if len(tokens) < 2:
         raise SimonidesError(f"a text of {len(tokens)} tokens has no perplexity; give a longer one.")
-    whole = [row for row in tokens.split(window) if len(row) > 1]
     total, count = 0.0, 0
-    for row in whole:
-        stream = model.through(model.embedded(row[None]))[0]
-        for said, next_ones in zip(stream[:-1].split(_ROWS), row[1:].split(_ROWS), strict=True):
-            nats = torch.nn.functional.cross_entropy(model.unembedded(said).float(), next_ones, reduction="sum")
-            total, count = total + float(nats), count + len(next_ones)
+    for row in tokens.split(window):
+        if len(row) > 1:
+            logits = model.run(row[None])[0, :-1].float()
+            total += float(torch.nn.functional.cross_entropy(logits, row[1:], reduction="sum"))
+            count += len(row) - 1
     return math.exp(total / count)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from simonides.base import SimonidesError
 from simonides.data import Bigrams
-from simonides.nn import Layer, Trace, Transformer
+from simonides.nn import W_KQ, W_OV, Roles, Trace
 
 # positions up to here are also read alone: the first are learned first
 EARLY = 64
@@ -46,7 +46,7 @@ def table_recall(scores: Float[Tensor, "candidates queries"], targets: Int[Tenso
 
 
 def induction_recalls(
-    model: Transformer, triggers: Int[Tensor, " K"] | None = None, heads: tuple[int, int] = (0, 0)
+    model: Roles, triggers: Int[Tensor, " K"] | None = None, heads: tuple[int, int] = (0, 0)
 ) -> InductionRecalls:
     """The recalls of two heads, the first of layer 1 and the second of layer 2.
 
@@ -58,16 +58,15 @@ def induction_recalls(
     Raises:
         SimonidesError: when the model has one layer, or no position embeddings.
     """
-    if len(model.layers) < 2 or not hasattr(model, "positions"):
+    if model.sizes.layers < 2 or "positions" not in model.roles():
         raise SimonidesError("these recalls need two layers, and positions='learned' or 'sinusoidal'.")
-    with torch.no_grad():
-        tokens, places = model.W_E, model.positions
-        own = torch.arange(len(tokens))
-        output = model.W_U @ model.W_OV(1, heads[1]) @ tokens.mT
-        asked = own if triggers is None else triggers
-        remapped = tokens[asked] @ model.W_OV(0, heads[0]).mT
-        key_query = remapped @ model.W_KQ(1, heads[1]) @ tokens[asked].mT
-        previous = (places @ model.W_KQ(0, heads[0]) @ places.mT)[:, 1:]
+    tokens, places, outputs = model.weight("W_E"), model.weight("positions"), model.weight("W_U")
+    own = torch.arange(len(tokens))
+    output = outputs @ W_OV(model, 1, heads[1]) @ tokens.mT
+    asked = own if triggers is None else triggers
+    remapped = tokens[asked] @ W_OV(model, 0, heads[0]).mT
+    key_query = remapped @ W_KQ(model, 1, heads[1]) @ tokens[asked].mT
+    previous = (places @ W_KQ(model, 0, heads[0]) @ places.mT)[:, 1:]
     before = torch.arange(len(places) - 1)
     early = min(EARLY, len(places)) - 1
     return InductionRecalls(
@@ -79,7 +78,7 @@ def induction_recalls(
     )
 
 
-def bigram_divergence(model: Transformer, bigrams: Bigrams, left_out: Int[Tensor, " K"] | None = None) -> float:
+def bigram_divergence(model: Roles, bigrams: Bigrams, left_out: Int[Tensor, " K"] | None = None) -> float:
     """Mean over tokens, the triggers left out, of KL(pi_b(. | z) || softmax(W_U W_F w_E(z))) of the last layer.
 
     How well a linear feed-forward alone knows the global bigrams.
@@ -87,12 +86,10 @@ def bigram_divergence(model: Transformer, bigrams: Bigrams, left_out: Int[Tensor
     Raises:
         SimonidesError: when the last layer has no linear feed-forward.
     """
-    if model.config.feed_forwards[-1] != "linear":
+    last = model.sizes.layers - 1
+    if "W_F" not in model.roles(last):
         raise SimonidesError("the bigrams are read from a linear feed-forward; give feed_forward='linear'.")
-    with torch.no_grad():
-        last = model.layers[-1]
-        assert isinstance(last, Layer)
-        logits = model.W_E @ last.W_F.mT @ model.W_U.mT
+    logits = model.weight("W_E") @ model.weight("W_F", last).mT @ model.weight("W_U").mT
     law = bigrams.bigram.to(logits.device)
     rows = (torch.special.xlogy(law, law) - law * torch.log_softmax(logits.double(), -1)).sum(1)
     keep = torch.ones(len(bigrams), dtype=torch.bool)
@@ -125,8 +122,10 @@ def attention_targets(
     heads: tuple[int, int] = (0, 0),
     logits: Float[Tensor, "B T N"] | None = None,
 ) -> AttentionTargets:
-    """Read the attention maps of `Transformer.trace(inputs)`; NaN for what the sequences do not hold."""
-    first, second = (trace.attentions[layer][:, head].argmax(-1) for layer, head in enumerate(heads))
+    """Read the attention of layers 1 and 2, traced as "layers.*.attention.weights"; NaN for what is not there."""
+    first, second = (
+        trace[f"layers.{layer}.attention.weights"][:, head].argmax(-1) for layer, head in enumerate(heads)
+    )
     places = torch.arange(inputs.shape[1], device=inputs.device)
     looks_back = first == places - 1
     after = torch.zeros_like(inputs, dtype=torch.bool)
@@ -139,11 +138,13 @@ def attention_targets(
         previous=float(looks_back[after].float().mean()),
         induction=float(found[asks].float().mean()),
         induction_given_previous=float(found[behind].float().mean()),
-        copied=math.nan if logits is None else float(said_it(logits, inputs, second)[asks].float().mean()),
+        copied=math.nan
+        if logits is None
+        else float(predicts_attended_token(logits, inputs, second)[asks].float().mean()),
     )
 
 
-def said_it(
+def predicts_attended_token(
     logits: Float[Tensor, "B T N"], inputs: Int[Tensor, "B T"], looked_at: Int[Tensor, "B T"]
 ) -> Bool[Tensor, "B T"]:
     """Whether the prediction is the token at the place looked at."""

@@ -1,27 +1,26 @@
-"""Every head of a checkpoint: what its W_OV copies, how its weights spread, and where it looks in repeated text.
+"""Every head of a model: what its W_OV copies, how its weights spread, and where it looks in repeated text.
 
 Elhage et al. (2021) read W_U W_OV W_E and its eigenvalues; Olsson et al. (2022) score heads on random tokens read
 twice; Bietti et al. (2023) ask what share of tokens a memory recalls. Letters: `V` tokens, `S` of them sampled,
 `d` width, `H` heads of dimension `h`, `B` sequences of `T` positions.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
-from torch.nn import functional
 
 from simonides.base import SimonidesError, check_at_least
-from simonides.checkpoints import PretrainedLayer, PretrainedModel
+from simonides.nn import Norm, Roles, key_value_head
 
 # tokens of the vocabulary whose scores are formed at once: they stay in the cache, 3 times faster than all at once
 _BLOCK = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Looks:
+class AttentionScores:
     """Where the heads of a layer look in sequences of random tokens read twice, a mean for each sequence.
 
     Arguments:
@@ -72,20 +71,55 @@ def repeated_tokens(vocabulary: int, length: int, count: int, generator: torch.G
     return once.repeat(1, 2)
 
 
-def looks(attention: Float[Tensor, "B H T T"]) -> Looks:
-    """The scores of attention maps, from `repeated_tokens`; rows of a map are the positions that look."""
-    length = attention.shape[-1] // 2
-    before, same, after = (attention.diagonal(-gap, -2, -1) for gap in (1, length, length - 1))
+def attention_scores(weights: Float[Tensor, "B H T T"]) -> AttentionScores:
+    """The scores of attention weights on `repeated_tokens`; rows of a map are the positions that look."""
+    length = weights.shape[-1] // 2
+    before, same, after = (weights.float().diagonal(-gap, -2, -1) for gap in (1, length, length - 1))
     # the first of `after` looks from the end of the first reading
-    found = [part.mean(-1).mT for part in (before, same, after[..., 1:])]
-    return Looks(previous=found[0], duplicate=found[1], induction=found[2])
+    means = [part.mean(-1).mT for part in (before, same, after[..., 1:])]
+    return AttentionScores(previous=means[0], duplicate=means[1], induction=means[2])
+
+
+def repeated_reading(
+    model: Roles,
+    sequences: Int[Tensor, "B T"],
+    tick: Callable[[AttentionScores], None] | None = None,
+) -> tuple[list[AttentionScores], float | None]:
+    """Where each layer's heads look in repeated sequences, and what the model makes of the second reading.
+
+    Attention weights are scored layer by layer and not kept.
+
+    Arguments:
+        model: a decoder or encoder.
+        sequences: as of `repeated_tokens`.
+        tick: told of each layer's scores as they come.
+
+    Returns:
+        The scores by layer, and the share of the second reading's tokens, but its first, that are predicted; None
+        of an encoder.
+    """
+    scores: list[AttentionScores] = []
+
+    def score(weights: Tensor) -> Tensor:
+        scores.append(attention_scores(weights))
+        if tick is not None:
+            tick(scores[-1])
+        return weights
+
+    half = sequences.shape[1] // 2
+    second = torch.arange(half, sequences.shape[1] - 1).expand(len(sequences), -1)
+    interventions = {"layers.*.attention.weights": score}
+    logits = model.run(sequences, second, interventions=interventions)
+    if not model.sizes.decoder:
+        return scores, None
+    return scores, float((logits.argmax(-1) == sequences[:, half + 1 :]).float().mean())
 
 
 def copied_share(
     value: Float[Tensor, "h d"],
     output: Float[Tensor, "d h"],
     read: Float[Tensor, "S d"],
-    said: Float[Tensor, "V d"],
+    logit_directions: Float[Tensor, "V d"],
     tokens: Int[Tensor, " S"],
 ) -> float:
     """The share of tokens that are the largest of their column of W_U W_O W_V W_E.
@@ -93,13 +127,13 @@ def copied_share(
     Arguments:
         value, output: of a head.
         read: the tokens as the head reads them.
-        said: the direction of each token's logit.
+        logit_directions: the direction of each token's logit.
         tokens: which they are.
     """
     moved = read @ value.mT
-    into = said @ output
+    into = logit_directions @ output
     best, own = read.new_full((len(tokens),), -torch.inf), read.new_zeros(len(tokens))
-    for first in range(0, len(said), _BLOCK):
+    for first in range(0, len(logit_directions), _BLOCK):
         scores = moved @ into[first : first + _BLOCK].mT
         best = torch.maximum(best, scores.amax(1))
         inside = ((tokens >= first) & (tokens < first + _BLOCK)).nonzero()[:, 0]
@@ -108,36 +142,67 @@ def copied_share(
     return float(((own == best) & alive).float().mean()) if bool(into.any()) else 0.0
 
 
-def head_weights(model: PretrainedModel, tokens: Int[Tensor, " S"] | None = None) -> Iterator[HeadWeights]:
+def head_weights(model: Roles, tokens: Int[Tensor, " S"] | None = None) -> Iterator[HeadWeights]:
     """What each layer's heads copy, and their spectra, layer by layer.
 
-    A token is read as the layer's norm passes its embedding, and said through the last norm's scale: what the
-    layers between add is left out.
+    A token is read as the layer's norm passes its embedding, and what is written is followed through the gain of
+    the norm behind attention, where there is one, to the last norm's: what the layers between add is left out, and
+    so are norms of queries and keys.
 
     Arguments:
-        model: a decoder or encoder.
+        model: a decoder or encoder whose outputs are the tokens it reads.
         tokens: those that are asked for; all where none are given.
+
+    Raises:
+        SimonidesError: when the model has other outputs than tokens.
     """
-    a = model.architecture
-    asked = torch.arange(a.vocabulary) if tokens is None else tokens
-    said = model.directions_said()
-    bare, moment, total = _moments(model, said)
-    for number, layer in enumerate(model.layers):
-        assert isinstance(layer, PretrainedLayer)
-        inner = moment if bare else moment * layer.attention_scale[:, None]
-        if not bare and layer.attention_shift is not None:
-            inner = inner + torch.outer(layer.attention_shift, total)
-        read = model.tokens_read(number, asked)
-        groups = [model.group(head) for head in range(a.heads)]
-        values, keys = layer.W_V[groups], layer.W_K[groups]
-        yield HeadWeights(
-            copied=torch.tensor(
-                [copied_share(values[n], layer.W_O[n], read, said, asked) for n in range(a.heads)]
-            ),
-            eigenvalues=torch.linalg.eigvals((values @ inner @ layer.W_O).double()),
-            output_values=product_values(layer.W_O, values),
-            key_query_values=product_values(keys.mT, layer.W_Q),
+    sizes = model.sizes
+    if sizes.outputs != sizes.vocabulary:
+        raise SimonidesError(
+            f"{sizes.outputs} outputs for {sizes.vocabulary} tokens: what a head copies is asked of models whose "
+            "outputs are the tokens they read."
         )
+    asked = torch.arange(sizes.vocabulary) if tokens is None else tokens
+    embedded = model.embedded(torch.arange(sizes.vocabulary)).float()
+    logit_directions = model.logit_directions().float()
+    moments = _Moments(embedded, logit_directions)
+    for layer in range(sizes.layers):
+        norm, behind = model.attention_norm(layer), model.attention_output_norm(layer)
+        groups = [key_value_head(model, head) for head in range(sizes.heads)]
+        values, keys = (model.weight(role, layer)[groups].float() for role in ("W_V", "W_K"))
+        output = model.weight("W_O", layer).float()
+        written = output if behind is None else behind.gain[:, None] * output
+        read = embedded[asked] if norm is None else norm(embedded[asked])
+        copied = [copied_share(values[n], written[n], read, logit_directions, asked) for n in range(sizes.heads)]
+        merged = "W_Q" not in model.roles(layer)
+        queries = torch.eye(sizes.d)[None] if merged else model.weight("W_Q", layer).float()
+        yield HeadWeights(
+            copied=torch.tensor(copied),
+            eigenvalues=torch.linalg.eigvals((values @ moments.of(norm) @ written).double()),
+            output_values=product_values(output, values),
+            key_query_values=product_values(keys.mT, queries),
+        )
+
+
+class _Moments:
+    """sum over tokens of (embedding as a norm passes it) by (logit direction): one product for all layers."""
+
+    def __init__(self, embedded: Float[Tensor, "V d"], logit_directions: Float[Tensor, "V d"]) -> None:
+        self._embedded, self._logit_directions = embedded, logit_directions
+        self._known: dict[tuple[bool, float] | None, Tensor] = {}
+
+    def of(self, norm: Norm | None) -> Float[Tensor, "d d"]:
+        """Norms of one kind differ by gain and bias alone."""
+        kind = None if norm is None else (norm.centred, norm.epsilon)
+        if kind not in self._known:
+            bare = self._embedded if norm is None else norm.bare(self._embedded)
+            self._known[kind] = bare.mT @ self._logit_directions
+        if norm is None:
+            return self._known[kind]
+        moment = self._known[kind] * norm.gain.float()[:, None]
+        if norm.bias is None:
+            return moment
+        return moment + torch.outer(norm.bias.float(), self._logit_directions.sum(0))
 
 
 def product_values(
@@ -151,24 +216,3 @@ def product_values(
     _, first = torch.linalg.qr(left.float(), mode="r")
     _, second = torch.linalg.qr(right.float().mT, mode="r")
     return torch.linalg.svdvals(first @ second.mT)
-
-
-def _moments(model: PretrainedModel, said: Tensor) -> tuple[bool, Tensor, Tensor]:
-    """Whether all layers read alike; sum over tokens of read (before a layer's scale) by said; sum of said."""
-    a = model.architecture
-    if a.encoder:
-        read = model.tokens_read(0, torch.arange(a.vocabulary))
-    elif a.norm == "rms":
-        read = functional.rms_norm(model.W_E, (a.d,), eps=a.epsilon)
-    else:
-        read = functional.layer_norm(model.W_E, (a.d,), eps=a.epsilon)
-    return a.encoder, read.mT @ said, said.sum(0)
-
-
-def attention_looks(model: PretrainedModel, sequences: Int[Tensor, "B T"]) -> Iterator[tuple[Looks, Tensor]]:
-    """Where each layer's heads look in repeated sequences; with it the stream after the layer."""
-    stream = model.embedded(sequences)
-    for number in range(model.architecture.layers):
-        kept: list[Tensor] = []
-        stream = model.through(stream, number, number + 1, keep=kept)
-        yield looks(kept[0]), stream

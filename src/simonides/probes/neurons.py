@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.checkpoints import PretrainedModel
+from simonides.nn import Roles
 from simonides.probes.edits import matrix_of
 from simonides.probes.truncation import decompose
 
@@ -19,8 +19,8 @@ _UNITS = 128
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
-    """What some directions say.
+class RaisedTokens:
+    """The tokens that some directions raise.
 
     Arguments:
         tokens: those raised most, the most first.
@@ -33,34 +33,44 @@ class Written:
     norm: Float[Tensor, " m"]
 
 
-def directions_write(said: Float[Tensor, "V d"], directions: Float[Tensor, "m d"], top: int = 5) -> Written:
+def tokens_raised(
+    logit_directions: Float[Tensor, "V d"], directions: Float[Tensor, "m d"], top: int = 5
+) -> RaisedTokens:
     """The tokens that directions of the stream raise.
 
     Arguments:
-        said: the direction of each token's logit, `PretrainedModel.directions_said`.
+        logit_directions: the direction of each token's logit, `Roles.logit_directions`.
         directions: what is written.
         top: k.
     """
     tokens, peaks = [], []
+    directions = directions.to(logit_directions.dtype)
     for rows in directions.split(_UNITS):
-        scores = rows @ said.mT
-        found = scores.topk(min(top, len(said)), dim=1)
+        scores = rows @ logit_directions.mT
+        highest = scores.topk(min(top, len(logit_directions)), dim=1)
         spread = scores.std(1).clamp_min(torch.finfo(scores.dtype).tiny)
-        tokens.append(found.indices)
-        peaks.append((found.values[:, 0] - scores.mean(1)) / spread)
-    return Written(tokens=torch.cat(tokens), peak=torch.cat(peaks), norm=directions.norm(dim=1))
+        tokens.append(highest.indices)
+        peaks.append((highest.values[:, 0] - scores.mean(1)) / spread)
+    return RaisedTokens(tokens=torch.cat(tokens), peak=torch.cat(peaks), norm=directions.norm(dim=1))
 
 
-def units_write(model: PretrainedModel, layer: int, said: Float[Tensor, "V d"], top: int = 5) -> Written:
-    """What each hidden unit of a layer writes when it is active."""
-    return directions_write(said, matrix_of(model, layer, "W_out").mT, top)
+def tokens_raised_by_units(
+    model: Roles, layer: int, logit_directions: Float[Tensor, "V d"], role: str = "W_out", top: int = 5
+) -> RaisedTokens:
+    """The tokens that each hidden unit of a layer raises when it is active."""
+    return tokens_raised(logit_directions, matrix_of(model, layer, role).mT, top)
 
 
-def leading_write(
-    model: PretrainedModel, layer: int, said: Float[Tensor, "V d"], count: int = 4, top: int = 5
-) -> tuple[Written, Float[Tensor, " k"]]:
-    """What the leading left singular directions of W_out write, each with both signs; and all its values."""
-    parts = decompose(matrix_of(model, layer, "W_out"))
-    leading = parts.left[:, :count].mT
+def tokens_raised_by_singular_directions(
+    model: Roles,
+    layer: int,
+    logit_directions: Float[Tensor, "V d"],
+    role: str = "W_out",
+    count: int = 4,
+    top: int = 5,
+) -> tuple[RaisedTokens, Float[Tensor, " k"]]:
+    """What the leading left singular directions of W_out raise, each with both signs; and all its values."""
+    decomposition = decompose(matrix_of(model, layer, role))
+    leading = decomposition.left[:, :count].mT
     both = torch.stack([leading, -leading], 1).flatten(0, 1)
-    return directions_write(said, both, top), parts.values
+    return tokens_raised(logit_directions, both, top), decomposition.values

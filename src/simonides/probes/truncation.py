@@ -62,7 +62,12 @@ class Decomposition:
         """
         if not 0 <= share <= 1:
             raise SimonidesError(f"share = {share} is no share of the rank; give a number in [0, 1].")
-        return int(share * min(self.left.shape[0], self.right.shape[1]) + 1e-9)
+        return self.rank_of(share, min(self.left.shape[0], self.right.shape[1]))
+
+    @staticmethod
+    def rank_of(share: float, whole: int) -> int:
+        """floor(rho k) of k directions, before a matrix of as many is decomposed."""
+        return int(share * whole + 1e-9)
 
     def rank_of_energy(self, energy: float) -> int:
         """The least rank that keeps this share of |W|^2."""

@@ -4,96 +4,132 @@ A checkpoint holds parameters, optimiser, generator and history; a snapshot the 
 """
 
 import json
-import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from simonides.base import SimonidesError
-
-if TYPE_CHECKING:  # the loop imports this module
-    from simonides.training.loop import History
-
-
-@dataclass(kw_only=True)
-class State:
-    """All that decides how a training goes on."""
-
-    model: nn.Module
-    optimiser: Optimizer
-    generator: torch.Generator
-    history: "History"
-    done: int
+from simonides.base import SimonidesError, replacing
+from simonides.training.distributed import is_first
+from simonides.training.line_search import LineSearch
+from simonides.training.stacking import Stack, keep_optimiser_runs
+from simonides.training.state import TrainingState
 
 
-def save_state(state: State, path: Path) -> None:
+def save_state(state: TrainingState, path: Path, settings: str) -> None:
     """Write a state; the file is replaced in one step, so it is whole whenever it is there.
+
+    Arguments:
+        state: what is written; of several processes the first writes.
+        path: the file.
+        settings: how updates are made; a resume under others is refused.
 
     Raises:
         SimonidesError: when it cannot be written.
     """
+    if not is_first():
+        return
     tensors: dict[str, Tensor] = {f"model.{name}": value for name, value in state.model.state_dict().items()}
-    tensors["generator"] = state.generator.get_state()
-    remembered = state.optimiser.state_dict()
+    for number, generator in enumerate(state.generators):
+        tensors[f"generator.{number}"] = generator.get_state()
     scalars: dict[str, Any] = {}
-    for index, entries in remembered["state"].items():
+    for index, entries in state.optimiser.state_dict()["state"].items():
         for name, value in entries.items():
             if isinstance(value, Tensor):
                 tensors[f"optimiser.{index}.{name}"] = value
             else:
                 scalars[f"{index}.{name}"] = value
-    for row, record in enumerate(state.history.rows):
-        tensors.update({f"history.{row}.{name}": value for name, value in record.items()})
+    if isinstance(state.optimiser, LineSearch) and state.optimiser.sizes is not None:
+        tensors["line_search"] = state.optimiser.sizes
+        scalars["evaluations"] = state.optimiser.evaluations
+    tensors |= {f"history.{name}": values for name, values in state.history.columns.items()}
+    for run, parameters in state.retired.items():
+        tensors |= {f"retired.{run}.{name}": value for name, value in parameters.items()}
     about = {
         "done": state.done,
         "steps": state.history.steps,
         "stopped": state.history.stopped,
-        "optimiser": type(state.optimiser).__name__,
+        "ended": state.history.ended,
+        "runs": state.runs,
+        "settings": _settings(state, settings),
         "scalars": scalars,
     }
     _write(tensors, path, {"simonides": json.dumps(about)})
 
 
-def load_state(state: State, path: Path) -> None:
+def load_state(state: TrainingState, path: Path, settings: str) -> None:
     """Take a state up again.
 
     Raises:
-        SimonidesError: when the file is damaged, or of another model or optimiser.
+        SimonidesError: when the file is damaged, or of another model, optimiser or setting.
     """
     try:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["simonides"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        done, wanted = about["done"], about["settings"]
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise SimonidesError(f"checkpoint {path} cannot be read ({error}); remove it to start again.") from None
+    own = _settings(state, settings)
+    if different := [name for name in own if own[name] != wanted.get(name)]:
+        name = different[0]
+        raise SimonidesError(
+            f"checkpoint {path} was trained with {name} {wanted.get(name)}, not {own[name]}; go on with that, or "
+            "remove it."
+        )
+    runs = about["runs"]
+    if isinstance(state.model, Stack) and len(runs) < state.model.runs:
+        before = [p for p in state.model.parameters() if p.requires_grad]
+        place = torch.tensor(runs, dtype=torch.long)
+        if runs:
+            state.model.keep(place)
+            after = [p for p in state.model.parameters() if p.requires_grad]
+            state.optimiser = keep_optimiser_runs(state.optimiser, before, after, place)
     stored = _under(tensors, "model.")
     expected = {name: value.shape for name, value in state.model.state_dict().items()}
     if {name: value.shape for name, value in stored.items()} != expected:
         raise SimonidesError(f"checkpoint {path} is of another model: its tensors have other names or shapes.")
-    if about["optimiser"] != type(state.optimiser).__name__:
-        raise SimonidesError(
-            f"checkpoint {path} was trained by {about['optimiser']}; go on with that, or remove it."
-        )
     state.model.load_state_dict(stored)
     remembered = state.optimiser.state_dict()
     entries: dict[int, dict[str, Any]] = {}
-    for name, value in {**_under(tensors, "optimiser."), **about["scalars"]}.items():
+    scalars = {name: value for name, value in about["scalars"].items() if name != "evaluations"}
+    for name, value in {**_under(tensors, "optimiser."), **scalars}.items():
         index, _, what = name.partition(".")
         entries.setdefault(int(index), {})[what] = value
     state.optimiser.load_state_dict({**remembered, "state": entries})
-    state.generator.set_state(tensors["generator"])
-    rows: list[dict[str, Tensor]] = [{} for _ in about["steps"]]
-    for name, value in _under(tensors, "history.").items():
-        row, _, column = name.partition(".")
-        rows[int(row)][column] = value
-    state.history.steps, state.history.rows = list(about["steps"]), rows
-    state.history.stopped, state.done = about["stopped"], about["done"]
+    if isinstance(state.optimiser, LineSearch):
+        state.optimiser.sizes = tensors.get("line_search")
+        state.optimiser.evaluations = about["scalars"].get("evaluations", 0)
+    for number, generator in enumerate(state.generators):
+        generator.set_state(tensors[f"generator.{number}"])
+    for name, value in _under(tensors, "retired.").items():
+        run, _, parameter = name.partition(".")
+        state.retired.setdefault(int(run), {})[parameter] = value
+    state.history.restore(list(about["steps"]), _under(tensors, "history."))
+    state.history.stopped, state.history.ended = about["stopped"], about["ended"]
+    state.runs, state.done = runs, done
+
+
+def _settings(state: TrainingState, update: str) -> dict[str, str]:
+    """All that a resume must share, in words."""
+    groups = [
+        {
+            name: value.tolist() if isinstance(value, Tensor) else value
+            for name, value in group.items()
+            if name not in ("params", "lr", "initial_lr")
+        }
+        | {"rate": torch.as_tensor(group.get("initial_lr", group["lr"])).tolist()}
+        for group in state.optimiser.param_groups
+    ]
+    return {
+        "optimiser": type(state.optimiser).__name__,
+        "optimiser settings": repr(groups),
+        "update": update,
+        "generators": str(len(state.generators)),
+    }
 
 
 def save_snapshot(model: nn.Module, folder: Path, step: int) -> None:
@@ -136,16 +172,11 @@ def load_snapshot(model: nn.Module, path: Path) -> None:
 def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
     # two names may share a tensor (tied embeddings): safetensors wants copies
     copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(copies, partial, metadata=metadata)
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise SimonidesError(
-            f"{path} cannot be written: {error}; free the space or choose another place."
-        ) from None
+    with replacing(path) as partial:
+        try:
+            save_file(copies, partial, metadata=metadata)
+        except SafetensorError as error:
+            raise OSError(str(error)) from None
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

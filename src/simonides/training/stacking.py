@@ -4,17 +4,61 @@ Every product becomes one batched product, and no number of one run depends on a
 """
 
 import copy
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.optim import Optimizer
 
 from simonides.base import SimonidesError
 
 
-class StackedModel(nn.Module):
+class Stack(nn.Module):
+    """Runs trained as one: every parameter and buffer of the module itself has the runs on its first axis.
+
+    Arguments:
+        runs: how many.
+    """
+
+    runs: int
+
+    def __init__(self, runs: int) -> None:
+        super().__init__()
+        self.runs = runs
+
+    def keep(self, runs: Int[Tensor, " kept"]) -> None:
+        """Go on with some of the runs."""
+        with torch.no_grad():
+            for name, old in list(self.named_parameters(recurse=False)):
+                self.register_parameter(name, nn.Parameter(old[runs].clone(), requires_grad=old.requires_grad))
+            for name, buffer in list(self.named_buffers(recurse=False)):
+                self.register_buffer(name, buffer[runs].clone())
+        self.runs = len(runs)
+
+    def state_of(self, run: int) -> dict[str, Tensor]:
+        """A copy of one run's parameters and buffers."""
+        own = [*self.named_parameters(recurse=False), *self.named_buffers(recurse=False)]
+        return {name: value[run].detach().clone() for name, value in own}
+
+    def put_back(self, runs: Sequence[int], left: Mapping[int, Mapping[str, Tensor]]) -> None:
+        """Hold all runs again, in order: those that are here, by their numbers, and those that had left."""
+        if not left:
+            return
+        every = {**left, **{run: self.state_of(place) for place, run in enumerate(runs)}}
+        with torch.no_grad():
+            for name, old in list(self.named_parameters(recurse=False)):
+                value = torch.stack([every[run][name] for run in sorted(every)])
+                self.register_parameter(name, nn.Parameter(value, requires_grad=old.requires_grad))
+            for name, _ in list(self.named_buffers(recurse=False)):
+                self.register_buffer(name, torch.stack([every[run][name] for run in sorted(every)]))
+        self.runs = len(every)
+
+
+class StackedModel(Stack):
     """R modules of equal structure, trained as one.
 
     Arguments:
@@ -26,7 +70,7 @@ class StackedModel(nn.Module):
     """
 
     def __init__(self, models: Sequence[nn.Module]) -> None:
-        super().__init__()
+        super().__init__(len(models))
         if not models:
             raise SimonidesError("no models to stack; give at least one.")
         kinds = [{name: (p.shape, p.requires_grad) for name, p in m.named_parameters()} for m in models]
@@ -39,7 +83,6 @@ class StackedModel(nn.Module):
         # hidden in a tuple so that its own parameters are not listed as parameters of the stack
         self._template = (copy.deepcopy(models[0]),)
         self._names = {name.replace(".", "/"): name for name in stacked}
-        self.runs = len(models)
         for safe, name in self._names.items():
             self.register_parameter(safe, nn.Parameter(stacked[name].detach()))
             self.get_parameter(safe).requires_grad_(kinds[0][name][1])
@@ -81,3 +124,40 @@ class StackedModel(nn.Module):
     def _state(self) -> dict[str, Tensor]:
         named = {**self._names, **self._buffer_names}
         return {name: getattr(self, safe) for safe, name in named.items()}
+
+
+def keep_optimiser_runs(
+    old: Optimizer,
+    before: Sequence[Tensor],
+    after: list[nn.Parameter],
+    runs: Int[Tensor, " kept"],
+) -> Optimizer:
+    """An optimiser of some of the runs of a stack, which goes on with what another remembers of them.
+
+    Arguments:
+        old: the optimiser of all runs; a rate for each run is cut to those that stay.
+        before, after: the parameters of all runs, and of those that stay.
+        runs: which stay.
+    """
+    count = len(before[0])
+    settings = [{name: value for name, value in group.items() if name != "params"} for group in old.param_groups]
+    for group in settings:
+        for name, value in group.items():
+            if isinstance(value, Tensor) and value.dim() == 1 and len(value) == count:
+                group[name] = value[runs]
+    new = type(old).__new__(type(old))
+    new.__dict__.update(
+        {name: value for name, value in old.__dict__.items() if name not in ("state", "param_groups")}
+    )
+    place = {id(parameter): number for number, parameter in enumerate(before)}
+    new.param_groups = [
+        {"params": [after[place[id(parameter)]] for parameter in group["params"]], **own}
+        for group, own in zip(old.param_groups, settings, strict=True)
+    ]
+    new.state = defaultdict(dict)
+    for parameter, other in zip(before, after, strict=True):
+        new.state[other] = {
+            name: value[runs].clone() if isinstance(value, Tensor) and value.shape == parameter.shape else value
+            for name, value in old.state.get(parameter, {}).items()
+        }
+    return new

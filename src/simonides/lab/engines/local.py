@@ -16,7 +16,7 @@ from pathlib import Path
 from simonides.base import check_at_least
 from simonides.lab.engines import OnOutcome
 from simonides.lab.forking import context
-from simonides.lab.measuring import Outcome, Task, failure, keep, measure
+from simonides.lab.measuring import Outcome, Task, failure, keep, measure_into
 from simonides.lab.store import Store
 
 # a stack whose worker died this often is given up
@@ -44,7 +44,7 @@ class Local:
         workers = self.workers or _cores()
         if workers == 1:
             for task in tasks[::-1]:
-                on_outcome(_measure_into(root, task))
+                on_outcome(measure_into(root, task))
             return
         waiting = list(tasks)
         while waiting:
@@ -57,10 +57,6 @@ class Local:
                 if tries == _TRIES:
                     why = f"its worker died {tries} times (killed, or out of memory)"
                     on_outcome(keep(failure(task, why), Store(root)))
-
-
-def _measure_into(root: Path, task: Task) -> Outcome:
-    return keep(measure(task), Store(root))
 
 
 def _run_in_pool(waiting: list[Task], root: Path, workers: int, on_outcome: OnOutcome) -> list[Task]:
@@ -80,7 +76,7 @@ def _run_in_pool(waiting: list[Task], root: Path, workers: int, on_outcome: OnOu
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                running[executor.submit(_measure_into, root, waiting[-1])] = waiting[-1]
+                running[executor.submit(measure_into, root, waiting[-1])] = waiting[-1]
                 waiting.pop()
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             collect(done)

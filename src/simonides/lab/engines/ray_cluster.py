@@ -12,7 +12,7 @@ from typing import Any
 
 from simonides.base import SimonidesError, check_not_negative
 from simonides.lab.engines import OnOutcome
-from simonides.lab.measuring import Measured, Outcome, Task, failure, keep, measure
+from simonides.lab.measuring import Measured, Outcome, Task, failure, keep, measure, measure_into
 from simonides.lab.store import Store
 
 _TRIES = 3
@@ -104,9 +104,8 @@ def _outcome(ray: Any, reference: Any, task: Task, store: Store) -> Outcome:
 
 
 def _measure_on_node(task: Task, root: Path, identity: str) -> Measured | Outcome:
-    measured = measure(task)
-    shared = root.is_dir() and (store := Store(root)).identity == identity
-    return keep(measured, store) if shared else measured
+    shared = root.is_dir() and Store(root).identity == identity
+    return measure_into(root, task) if shared else measure(task)
 
 
 def _connect(ray: Any, address: str) -> None:

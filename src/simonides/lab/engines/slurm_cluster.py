@@ -16,7 +16,7 @@ from typing import Any
 
 from simonides.base import SimonidesError, check_at_least, check_not_negative
 from simonides.lab.engines import OnOutcome
-from simonides.lab.measuring import Outcome, Task, glimpse_of, keep, measure
+from simonides.lab.measuring import Outcome, Task, glimpse_of, measure_into
 from simonides.lab.point import Point
 from simonides.lab.store import Store, Stored
 
@@ -150,7 +150,7 @@ class Chunk:
         for task in tasks:
             if all(isinstance(store.read(point), Stored) for point in task.wanted):
                 continue
-            keep(measure(task), store)
+            measure_into(self.root, task)
             done += 1
         return done
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from simonides.base import log_slope, percentile_interval
-from simonides.lab.figures.style import INK, check_columns, cycle, finish, groups_of, label_of, select
+from simonides.base import INK, log_slope, percentile_interval
+from simonides.lab.figures.style import check_columns, cycle, finish, groups_of, label_of, select
 from simonides.lab.prediction import Predictions
 from simonides.lab.rules import Against, Crossing, Where
 

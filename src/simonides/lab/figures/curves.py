@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from simonides.lab.figures.style import INK, check_columns, cycle, finish, select, summary
+from simonides.base import INK
+from simonides.lab.figures.style import check_columns, cycle, finish, select, summary
 from simonides.lab.prediction import Predictions
 from simonides.lab.rules import Where, measured_columns
 

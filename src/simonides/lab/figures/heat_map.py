@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from simonides.base import SimonidesError
-from simonides.lab.figures.style import INK, check_columns, finish, select
+from simonides.base import INK, SimonidesError
+from simonides.lab.figures.style import check_columns, finish, select
 from simonides.lab.prediction import Predictions
 from simonides.lab.rules import Where
 

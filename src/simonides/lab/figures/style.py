@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from simonides.base import check_name, resampled_means
+from simonides.base import COLOURS, check_name, resampled_means
 from simonides.lab.rules import Where, cell_columns, measured_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-# Okabe & Ito's colours, which the colour-blind can tell apart, without black and yellow: both page schemes work
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31", "#7a7a7a")
 # entries of a legend that find room among the points
 _MOST_INSIDE = 5
 # measured places that are ticks of their own
 _MOST_TICKS = 7
-# stands for the page's text colour in an SVG
-INK = "#123456"
 
 
 def check_columns(table: pl.DataFrame, column: str, *parameters: str) -> None:

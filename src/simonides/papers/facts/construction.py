@@ -14,7 +14,7 @@ from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least, check_name
 from simonides.memories import MLPMemory, embeddings
-from simonides.nn import Layer, Transformer, TransformerConfig
+from simonides.nn import Transformer, TransformerConfig
 from simonides.tasks import Facts, Prompts
 
 KEYS = ("solved", "summed")
@@ -77,24 +77,23 @@ def construct_recall(
         divide_scores=False,
     )
     model = Transformer(config, generator).double()
-    layer = model.layers[0]
-    assert isinstance(layer, Layer)
+    attention = model.blocks[0].attention
     with torch.no_grad():
         model.W_E.copy_(embeddings.sphere(prompts.vocabulary, d, generator))
         model.W_U.copy_(embeddings.sphere(config.outputs or 0, d, generator))
         said = model.W_E[: s + r] / math.sqrt(2) if hidden else _answers(facts) @ model.W_U
-        for weight in (layer.W_Q, layer.W_K, layer.W_V, layer.W_O):
+        for weight in (attention.W_Q, attention.W_K, attention.W_V, attention.W_O):
             weight.zero_()
         eos = model.W_E[-1]
         for head, block in enumerate(blocks):
-            layer.W_Q[head, 0] = eos / (eos @ eos)
-            layer.W_K[head, 0] = sharpness * _key(model.W_E, block, keys)
-            layer.W_V[head, : len(block)] = _dual(torch.cat([model.W_E[block], eos[None]]))[:-1]
-            layer.W_O[head, :, : len(block)] = said[block].mT
+            attention.W_Q[head, 0] = eos / (eos @ eos)
+            attention.W_K[head, 0] = sharpness * _key(model.W_E, block, keys)
+            attention.W_V[head, : len(block)] = _dual(torch.cat([model.W_E[block], eos[None]]))[:-1]
+            attention.W_O[head, :, : len(block)] = said[block].mT
         if hidden:
             memory = _memory(model, facts, hidden, generator)
-            layer.W_in.copy_(memory.hidden_weight)
-            layer.W_out.copy_(_LOUD * memory.output_weight)
+            model.weight("W_in", 0).copy_(memory.hidden_weight)
+            model.weight("W_out", 0).copy_(_LOUD * memory.output_weight)
     return model
 
 

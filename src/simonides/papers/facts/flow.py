@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.nn import CountedTransformer
+from simonides.nn import CountedTransformer, cross_entropies
 from simonides.papers.facts.model import linear_attention_model
-from simonides.papers.facts.training import stacked_cross_entropy
 from simonides.tasks import Prompts
-from simonides.training import SGD, StackedModel, fit
+from simonides.training import SGD, Records, StackedModel, fit
 
 BATCH = 1024
 
@@ -75,7 +74,7 @@ def flow(
         p = logits.softmax(-1)
         return torch.stack(
             [
-                stacked_cross_entropy(logits, answers),
+                cross_entropies(logits, answers).mean(-1),
                 -(p * of_relation).sum(-1).log().mean(-1),
                 -(p * of_subject).sum(-1).log().mean(-1),
                 (p - by_relation).abs().sum(-1).mean(-1) / 2,
@@ -84,24 +83,20 @@ def flow(
             ]
         )
 
-    def batch(_: torch.Generator) -> tuple[Tensor, Tensor]:
-        if generators is None:
-            return counts, answers
-        rows = [task.rows(BATCH, g) for task, g in zip(prompts, generators, strict=True)]
-        drawn = [task.counts(own, g) for task, own, g in zip(prompts, rows, generators, strict=True)]
-        return torch.stack(drawn), torch.stack(
-            [known.answers[own] for known, own in zip(facts, rows, strict=True)]
-        )
+    def batch(own: Sequence[torch.Generator], runs: Sequence[int]) -> tuple[Tensor, Tensor]:
+        rows = [prompts[run].rows(BATCH, g) for run, g in zip(runs, own, strict=True)]
+        drawn = [prompts[run].counts(asked, g) for run, asked, g in zip(runs, rows, own, strict=True)]
+        told = [facts[run].answers[asked] for run, asked in zip(runs, rows, strict=True)]
+        return torch.stack(drawn), torch.stack(told)
 
     history = fit(
         model,
-        lambda m, drawn: stacked_cross_entropy(m(drawn[0]), drawn[1]),
-        batch,
+        lambda m, drawn: cross_entropies(m(drawn[0]), drawn[1]).mean(-1),
+        (lambda _: (counts, answers)) if generators is None else batch,
         lambda parameters: SGD(parameters, rate),
         steps,
-        torch.Generator(),
-        probes={"seen": seen},
-        every=every,
+        torch.Generator() if generators is None else generators,
+        records=Records(every=every, probes={"seen": seen}),
     )
     names = ("loss", "relation_loss", "subject_loss", "distance_to_relation", "distance_to_subject", "accuracy")
     columns = dict(zip(names, history.column("seen").permute(1, 2, 0), strict=True))

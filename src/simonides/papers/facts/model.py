@@ -8,7 +8,7 @@ Letters: `d` width, `H` heads of dimension `h`, `m` hidden units, V tokens, A an
 import torch
 
 from simonides.base import SimonidesError, check_at_least
-from simonides.nn import Layer, Transformer, TransformerConfig
+from simonides.nn import Transformer, TransformerConfig
 from simonides.tasks import Prompts
 
 
@@ -44,12 +44,11 @@ def recall_transformer(
         frozen=("W_E", "W_U"),
     )
     model = Transformer(config, generator)
-    layer = model.layers[0]
-    assert isinstance(layer, Layer)
+    attention = model.blocks[0].attention
     with torch.no_grad():
-        for weight in (layer.W_Q, layer.W_K, layer.W_V):
+        for weight in (attention.W_Q, attention.W_K, attention.W_V):
             weight.mul_((d / head_dimension) ** 0.5)
-        layer.W_O.mul_((heads * head_dimension / d) ** 0.5)
+        attention.W_O.mul_((heads * head_dimension / d) ** 0.5)
     return model
 
 
@@ -89,15 +88,14 @@ def linear_attention_model(prompts: Prompts, scale: float) -> Transformer:
         divide_scores=False,
         merged_queries=True,
         residual=False,
-        frozen=("W_E", "W_U", "layers.0.W_V"),
+        frozen=("W_E", "W_U", "layers.0.attention.W_V"),
     )
     model = Transformer(config, torch.Generator())
-    layer = model.layers[0]
-    assert isinstance(layer, Layer)
+    attention = model.blocks[0].attention
     with torch.no_grad():
         model.W_E.copy_(torch.eye(tokens, d))
         model.W_U.copy_(torch.eye(answers, d))
-        layer.W_V.copy_(torch.eye(d)[None])
-        layer.W_O.fill_(scale)
-        layer.W_K.fill_(scale)
+        attention.W_V.copy_(torch.eye(d)[None])
+        attention.W_O.fill_(scale)
+        attention.W_K.fill_(scale)
     return model

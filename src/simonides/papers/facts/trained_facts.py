@@ -137,7 +137,7 @@ class TrainedFacts:
 
         model = recall_transformer(prompts, d, 8, d // 8, d, generator)
         trained = train_recall(
-            [model], [prompts], [generator], steps, every=EVERY, seen={"seen": seen}, progress=progress
+            [model], [prompts], [generator], steps, every=EVERY, probes={"seen": seen}, progress=progress
         )
         (final,) = trained.models
         with torch.no_grad():

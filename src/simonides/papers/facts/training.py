@@ -4,14 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from simonides.base import SimonidesError, check_at_least, check_share
-from simonides.nn import CountedTransformer, Transformer
+from simonides.nn import CountedTransformer, Transformer, cross_entropies
 from simonides.tasks import Prompts
-from simonides.training import Adam, History, StackedModel, fit
+from simonides.training import Adam, History, Record, Records, StackedModel, fit
 
 # prompts that accuracy is measured on, at least one for each fact
 _TESTED = 1024
@@ -41,7 +40,7 @@ def train_recall(
     batch: int = 512,
     accuracy: float = 0.99,
     every: int = 64,
-    seen: dict[str, Callable[[Callable[[Tensor], Tensor]], Tensor]] | None = None,
+    probes: dict[str, Callable[[Callable[[Tensor], Tensor]], Tensor]] | None = None,
     progress: bool = False,
 ) -> RecallTraining:
     """Train one-layer transformers by Adam on prompts with fresh noise, all runs in one stack.
@@ -59,7 +58,7 @@ def train_recall(
         batch: prompts a step, rounded up to a multiple of the number of facts where these are asked for evenly.
         accuracy: a run ends when it has reached it, whatever the others of its stack do.
         every: steps between records.
-        seen: further probes: each is given the function from counts to logits, with the runs in front.
+        probes: further ones: each is given the function from counts to logits, with the runs in front.
         progress: show a bar.
 
     Raises:
@@ -80,38 +79,40 @@ def train_recall(
     size = len(prompts[0].facts)
     tested = _draw(prompts, generators, _TESTED, even=True)
     best = torch.zeros(len(models))
-    ended: dict[int, Transformer] = {}
+    alive = torch.arange(len(models))
 
-    def right(model: Callable[[Tensor], Tensor]) -> Tensor:
-        found = (model(tested[0]).argmax(-1) == tested[1]).float().mean(-1)
-        for run, share in enumerate(found.tolist()):
-            if run not in ended:
-                best[run] = max(best[run], share)
-                if share >= accuracy:
-                    ended[run] = _model_of(stacked, run)
-        return found
+    def accuracy_of(model: Callable[[Tensor], Tensor]) -> Tensor:
+        counts, answers = (part[alive] for part in tested)
+        return (model(counts).argmax(-1) == answers).float().mean(-1)
+
+    def finished(record: Record, step: int) -> Tensor:
+        nonlocal alive
+        best[alive] = torch.maximum(best[alive], record["accuracy"])
+        done = record["accuracy"] >= accuracy
+        alive = alive[~done]
+        return done
 
     even = all(bool((task.facts.weights == task.facts.weights[0]).all()) for task in prompts)
+
+    def batch_of(own: Sequence[torch.Generator], runs: Sequence[int]) -> tuple[Tensor, Tensor]:
+        return _draw([prompts[run] for run in runs], own, max(batch, size if even else 0), even)
+
     history = fit(
         stacked,
-        lambda model, batch: stacked_cross_entropy(model(batch[0]), batch[1]),
-        lambda _: _draw(prompts, generators, max(batch, size if even else 0), even),
-        lambda parameters: Adam(parameters, torch.full((len(models),), rate)),
+        lambda model, drawn: cross_entropies(model(drawn[0]), drawn[1]).mean(-1),
+        batch_of,
+        lambda parameters: Adam(parameters, rate),
         steps,
-        torch.Generator(),
-        probes={"accuracy": right, **(seen or {})},
-        every=every,
-        stop=lambda row: len(ended) == len(models),
-        progress=progress,
+        generators,
+        records=Records(
+            every=every,
+            probes={"accuracy": accuracy_of, **(probes or {})},
+            retire=finished,
+            progress=progress,
+        ),
     )
-    trained = (ended.get(run) or _model_of(stacked, run) for run in range(len(models)))
-    return RecallTraining(models=tuple(trained), best=best, history=history)
-
-
-def stacked_cross_entropy(logits: Float[Tensor, "R B A"], answers: Int[Tensor, "R B"]) -> Float[Tensor, " R"]:
-    """The mean cross-entropy of each of R runs over its B prompts, in nats."""
-    each = cross_entropy(logits.flatten(0, 1), answers.flatten(), reduction="none")
-    return each.view(answers.shape).mean(-1)
+    trained = tuple(_model_of(stacked, run) for run in range(len(models)))
+    return RecallTraining(models=trained, best=best, history=history)
 
 
 def _model_of(stacked: StackedModel, run: int) -> Transformer:
@@ -121,7 +122,10 @@ def _model_of(stacked: StackedModel, run: int) -> Transformer:
 
 
 def _draw(
-    prompts: Sequence[Prompts], generators: Sequence[torch.Generator], batch: int, even: bool
+    prompts: Sequence[Prompts],
+    generators: Sequence[torch.Generator],
+    batch: int,
+    even: bool,
 ) -> tuple[Float[Tensor, "R B V"], Tensor]:
     counts, answers = [], []
     for task, generator in zip(prompts, generators, strict=True):

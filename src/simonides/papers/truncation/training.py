@@ -5,15 +5,14 @@ probability alpha, else the sequence's own output; tests are without noise. All 
 feed-forwards are trained by SGD with momentum 0.9 and weight decay 1e-4, embeddings stay random.
 """
 
-import copy
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from simonides.data import shakespeare
-from simonides.nn import Layer, Transformer, TransformerConfig
-from simonides.probes import masked_loss
+from simonides.nn import Transformer, TransformerConfig
+from simonides.probes import masked_loss, replaced
 from simonides.tasks import Sequences, TriggeredBigrams
 from simonides.training import fit
 
@@ -94,33 +93,16 @@ def clean(model: Transformer, sequences: Sequences) -> Clean:
     )
 
 
-def edited(model: Transformer, layer: int, weight: str, to: Tensor) -> Transformer:
-    """A copy with another weight in a layer."""
-    changed = copy.deepcopy(model)
-    block = changed.layers[layer]
-    assert isinstance(block, Layer)
-    with torch.no_grad():
-        getattr(block, weight).copy_(to)
-    return changed
-
-
-def weight_of(model: Transformer, layer: int, weight: str) -> Tensor:
-    """A weight of a layer."""
-    found: Tensor = getattr(model.layers[layer], weight)
-    return found.detach()
-
-
-def without_feed_forward(model: Transformer, layer: int) -> Transformer:
-    """A copy whose feed-forward adds nothing."""
-    return edited(model, layer, "W_out", torch.zeros_like(weight_of(model, layer, "W_out")))
+def without_feed_forward(model: Transformer, layer: int) -> AbstractContextManager[None]:
+    """A context in which the feed-forward of a layer adds nothing."""
+    return replaced(model, {(layer, "W_out"): torch.zeros_like(model.weight("W_out", layer))})
 
 
 def noise_margin(model: Transformer, layer: int) -> float:
     """How far the noise leads in W_U F(w_E(q)), what the feed-forward alone says of the trigger."""
     bigrams = shakespeare()
     trigger, noise = int(bigrams.by_frequency[0]), bigrams.tokens.index(NOISE)
-    block = model.layers[layer]
-    assert isinstance(block, Layer)
+    block = model.blocks[layer]
     with torch.no_grad():
         own = model.W_E[trigger]
         logits = model.W_U @ (block.fed_forward(own, own) - own)

@@ -9,10 +9,10 @@ from torch import Tensor
 from simonides.base import zipf
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.lab.figures import Curves
-from simonides.memories import embeddings
-from simonides.memories.laws.gradients import certain, hessian, population_gradient
+from simonides.memories import Population, PopulationMemory, embeddings
+from simonides.memories.laws.gradients import hessian
 from simonides.tasks import many_to_one
-from simonides.training import SGD
+from simonides.training import SGD, Records, fit
 
 TOKENS, STEPS = 30, 200
 RECORD = list(range(0, STEPS + 1, 5))
@@ -20,29 +20,39 @@ RECORD = list(range(0, STEPS + 1, 5))
 
 def measure(runs: Runs, *, rate: float) -> dict[str, Tensor]:
     """Largest curvature times eta/2, loss, and how often it rose in the second half of 200 steps."""
-    p = zipf(TOKENS, 1.0)
-    u, targets = torch.eye(2, dtype=torch.float64), many_to_one(TOKENS, 2)
-    columns: dict[str, list[Tensor]] = {"sharpness": [], "loss": [], "late_rises": [], "late_sharpness": []}
-    for generator in runs.generators:
-        e = embeddings.sphere(TOKENS, 2, generator).double()
-        weight = torch.zeros(2, 2, dtype=torch.float64, requires_grad=True)
-        labels, optimiser = certain(targets, 2, e), SGD([weight], rate)
-        losses, sharpness = [], []
-        for step in range(STEPS + 1):
-            w = weight.detach()
-            logits = e @ w.mT @ u.mT
-            losses.append(-(p[:, None] * labels * torch.log_softmax(logits, -1)).sum())
-            if step in RECORD:
-                sharpness.append(rate / 2 * torch.linalg.eigvalsh(hessian(w, e, u, p))[-1])
-            weight.grad = population_gradient(w, e, u, labels, p)
-            optimiser.step()
-        loss = torch.stack(losses)
-        columns["loss"].append(loss[RECORD])
-        columns["sharpness"].append(torch.stack(sharpness))
-        columns["late_rises"].append((loss[STEPS // 2 :].diff() > 1e-9).double().mean().expand(len(RECORD)))
-        columns["late_sharpness"].append(columns["sharpness"][-1][len(RECORD) // 2 :].mean().expand(len(RECORD)))
-    step_numbers = torch.tensor(RECORD, dtype=torch.float64).expand(len(runs), -1)
-    return {"step": step_numbers, **{name: torch.stack(values) for name, values in columns.items()}}
+    p = zipf(TOKENS, 1.0).to(runs.device)
+    e = embeddings.embed("sphere", TOKENS, 2, runs.generators).double().to(runs.device)
+    u = torch.eye(2, dtype=torch.float64, device=runs.device)
+    memory = PopulationMemory(
+        Population(
+            inputs=e,
+            outputs=u.expand(len(runs), 2, 2),
+            targets=many_to_one(TOKENS, 2).to(runs.device),
+            probabilities=p,
+        )
+    )
+
+    def curvature(m: PopulationMemory) -> Tensor:
+        found = [hessian(w, inputs, u, p) for w, inputs in zip(m.get_parameter("weight"), e, strict=True)]
+        return rate / 2 * torch.linalg.eigvalsh(torch.stack(found))[:, -1]
+
+    history = fit(
+        memory,
+        lambda m, _: m.loss(),
+        lambda _: None,
+        lambda parameters: SGD(parameters, rate),
+        STEPS,
+        torch.Generator(),
+        records=Records(every=1, probes={"sharpness": curvature}),
+    )
+    loss, sharpness = history.column("loss").mT, history.column("sharpness").mT[:, RECORD]
+    return {
+        "step": torch.tensor(RECORD, dtype=torch.float64).expand(len(runs), -1),
+        "sharpness": sharpness,
+        "loss": loss[:, RECORD],
+        "late_rises": (loss[:, STEPS // 2 :].diff() > 1e-9).double().mean(1),
+        "late_sharpness": sharpness[:, len(RECORD) // 2 :].mean(1),
+    }
 
 
 def grid(rates: list[float], seeds: int) -> Grid:

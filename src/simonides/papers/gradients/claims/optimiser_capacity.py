@@ -10,23 +10,22 @@ from functools import cache, partial
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
-from torch.optim import Muon, Optimizer
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from simonides.base import zipf
 from simonides.lab import Claim, Exponent, Grid, Ordered, Runs, product
 from simonides.lab.figures import Overlay
-from simonides.memories import embeddings
-from simonides.memories.laws.gradients import population_gradient
+from simonides.memories import Population, PopulationMemory, embeddings
 from simonides.memories.laws.scaling import recovered_facts
-from simonides.training import SGD, Adam, SignDescent
+from simonides.training import SGD, Adam, Muon, Records, SignDescent, fit
 
 STEPS, DRAWS = 64, 24
 METHODS: dict[str, tuple[Callable[..., Optimizer], tuple[float, ...]]] = {
-    "gradient descent": (lambda w, rate: SGD([w], rate), (100.0, 1000.0, 10_000.0, 100_000.0)),
-    "sign descent": (lambda w, rate: SignDescent([w], rate), (0.1, 1.0, 10.0)),
-    "Adam": (lambda w, rate: Adam([w], rate), (0.1, 1.0, 10.0, 100.0)),
-    "Muon": (lambda w, rate: Muon([w], lr=rate, weight_decay=0.0), (1.0, 10.0, 100.0)),
+    "gradient descent": (lambda w, rate: SGD(w, rate), (100.0, 1000.0, 10_000.0, 100_000.0)),
+    "sign descent": (lambda w, rate: SignDescent(w, rate), (0.1, 1.0, 10.0)),
+    "Adam": (lambda w, rate: Adam(w, rate), (0.1, 1.0, 10.0, 100.0)),
+    "Muon": (lambda w, rate: Muon(w, rate, stacked=True), (1.0, 10.0, 100.0)),
 }
 
 
@@ -47,19 +46,25 @@ def measure(runs: Runs, *, method: str, alpha: float, d: int) -> dict[str, Tenso
 
 def after(
     steps: int,
-    make: Callable[[Tensor], Optimizer],
+    make: Callable[[list[nn.Parameter]], Optimizer],
     e: Float[Tensor, "N d"],
     u: Float[Tensor, "N d"],
     p: Float[Tensor, " N"],
 ) -> int:
     """Facts whose best answer is right after some steps from W = 0."""
-    weight = torch.zeros(e.shape[1], e.shape[1], device=e.device, requires_grad=True)
-    optimiser, labels = make(weight), torch.eye(len(e), device=e.device)
-    for _ in range(steps):
-        weight.grad = population_gradient(weight.detach(), e, u, labels, p)
-        optimiser.step()
-    best = (e @ weight.detach().mT @ u.mT).argmax(-1)
-    return int((best == torch.arange(len(e), device=e.device)).sum())
+    memory = PopulationMemory(
+        Population(inputs=e[None], outputs=u[None], targets=torch.arange(len(e), device=e.device), probabilities=p)
+    )
+    history = fit(
+        memory,
+        lambda m, _: m.loss(),
+        lambda _: None,
+        lambda parameters: make(parameters),
+        steps,
+        torch.Generator(),
+        records=Records(probes={"right": lambda m: (m().argmax(-1) == m.targets).sum(-1)}),
+    )
+    return int(history.column("right")[-1])
 
 
 @cache

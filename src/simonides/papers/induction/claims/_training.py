@@ -6,7 +6,6 @@ with momentum 0.9 and weight decay 1e-4. Scales as in the authors' code: W_E and
 other matrices of the variance of U(-1/sqrt d, 1/sqrt d); a rate of 0.2 belongs to these.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,9 +20,9 @@ from simonides.nn import Transformer, TransformerConfig
 from simonides.probes import InContext, bigram_divergence, induction_recalls, masked_loss
 from simonides.probes.in_context import in_context
 from simonides.tasks import Sequences, TriggeredBigrams
-from simonides.training import History, fit
+from simonides.training import History, Records, TrainingState, fit
 
-FROZEN = ("W_E", "W_U", "positions", "layers.0.W_V", "layers.0.W_O", "layers.1.W_V")
+FROZEN = ("W_E", "W_U", "positions", "layers.0.attention.W_V", "layers.0.attention.W_O", "layers.1.attention.W_V")
 BATCH, TESTED = 64, 256
 
 
@@ -103,19 +102,21 @@ def train(setting: Setting, generator: torch.Generator, kept: Path | None = None
         mask = torch.ones_like(batch.in_context) if setting.whole else batch.in_context
         return masked_loss(m, batch.inputs, batch.targets, mask)
 
-    def optimiser(parameters: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        return _Staged(model, parameters, setting)
+    def hold(state: TrainingState) -> None:
+        """Leave some parameters alone until their step."""
+        for name, until in setting.frozen_until.items():
+            if state.done < until:
+                model.get_parameter(name).grad = None
 
     history = fit(
         model,
         loss,
         lambda g: setting.task.sample(BATCH, g),
-        optimiser,
+        lambda parameters: torch.optim.SGD(parameters, setting.rate, momentum=0.9, weight_decay=1e-4),
         setting.steps,
         generator,
-        probes={"seen": seen},
-        every=setting.every,
-        kept=kept,
+        records=Records(every=setting.every, probes={"seen": seen}, keep=kept),
+        before_update=[hold],
     )
     return model, history
 
@@ -123,24 +124,6 @@ def train(setting: Setting, generator: torch.Generator, kept: Path | None = None
 def score(model: Transformer, sequences: Sequences) -> InContext:
     """Accuracy and losses on some sequences."""
     return in_context(model, sequences.inputs, sequences.targets, sequences.occurrence)
-
-
-class _Staged(torch.optim.SGD):
-    """SGD that leaves some parameters alone until their step."""
-
-    def __init__(self, model: Transformer, parameters: list[torch.nn.Parameter], setting: Setting) -> None:
-        super().__init__(parameters, setting.rate, momentum=0.9, weight_decay=1e-4)
-        named = dict(model.named_parameters())
-        self._until = {named[name]: step for name, step in setting.frozen_until.items()}
-        self._done = 0
-
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """One update of what is trained by now."""
-        for parameter, until in self._until.items():
-            if self._done < until:
-                parameter.grad = None
-        self._done += 1
-        return super().step(closure)
 
 
 def first_step(history: History, name: str, level: float) -> float:

@@ -14,7 +14,7 @@ from torch import Tensor
 from simonides.data import shakespeare
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.lab.figures import Curves, Film
-from simonides.nn import Transformer
+from simonides.nn import Trace, Transformer
 from simonides.papers.induction.claims._training import TESTED, Setting, task, train
 from simonides.probes import attention_targets
 from simonides.tasks import Sequences
@@ -60,13 +60,20 @@ def measure(runs: Runs, *, d: int, length: int, steps: int, panels: int) -> dict
 def shares(model: Transformer, sequences: Sequences) -> Tensor:
     """Of looking one back, of looking after the trigger, of saying what is looked at."""
     inputs = sequences.inputs
-    found = attention_targets(model.trace(inputs), inputs, sequences.occurrence, logits=model(inputs))
+    trace = Trace("layers.*.attention.weights")
+    with torch.no_grad():
+        logits = model.run(inputs, trace=trace)
+    found = attention_targets(trace, inputs, sequences.occurrence, logits=logits)
     return torch.tensor([found.previous, found.induction, found.copied])
 
 
 def layer_map(model: Transformer, tokens: Tensor, layer: int) -> Tensor:
     """Attention of a layer on one sequence."""
-    return model.trace(tokens).attentions[layer][0, 0]
+    name = f"layers.{layer}.attention.weights"
+    trace = Trace(name)
+    with torch.no_grad():
+        model.run(tokens, trace=trace)
+    return trace[name][0, 0]
 
 
 def grid(d: int, length: int, steps: int) -> Grid:

@@ -15,7 +15,7 @@ from simonides.nn import Transformer, TransformerConfig
 from simonides.papers.induction.claims._training import FROZEN, Setting, score, task, train
 from simonides.probes import baselines, masked_loss
 from simonides.tasks import Sequences, TriggeredBigrams
-from simonides.training import History, fit
+from simonides.training import History, Records, fit
 
 BATCH, EVERY = 32, 20
 
@@ -66,8 +66,7 @@ def train_full(
         lambda p: torch.optim.AdamW(p, 5e-3, betas=(0.9, 0.99), weight_decay=0.01),
         steps,
         generator,
-        probes={"accuracy": partial(accuracy_on, tested)},
-        every=EVERY,
+        records=Records(every=EVERY, probes={"accuracy": partial(accuracy_on, tested)}),
     )
 
 

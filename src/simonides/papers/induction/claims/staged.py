@@ -9,7 +9,7 @@ from torch import Tensor
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.papers.induction.claims._training import Setting, alongside, memory_curves, stacked, task, train
 
-KEY_QUERY_1, KEY_QUERY_2, OUTPUT = "layers.0.W_K", "layers.1.W_K", "layers.1.W_O"
+KEY_QUERY_1, KEY_QUERY_2, OUTPUT = "layers.0.attention.W_K", "layers.1.attention.W_K", "layers.1.attention.W_O"
 HELD = {
     "nothing": (),
     "both key-query memories": (KEY_QUERY_1, KEY_QUERY_2),

@@ -13,19 +13,18 @@ from simonides.lab.figures import Overlay
 from simonides.memories import (
     HopfieldMemory,
     LinearMemory,
-    LinearTraining,
     LowRankMemory,
     MLPMemory,
-    MLPTraining,
     NearestMemory,
     SoftmaxMemory,
     StackedFacts,
+    TrainableLinear,
+    TrainableMLP,
     WillshawMemory,
     embeddings,
 )
-from simonides.probes import accuracy
+from simonides.probes import accuracy, best_accuracies
 from simonides.tasks import identity
-from simonides.training import train
 
 BUDGET = 4096
 KINDS = [
@@ -84,10 +83,10 @@ def _trained(kind: str, facts: StackedFacts, generator: torch.Generator) -> floa
     """The best of 32 checkpoints of 2,048 steps of Adam."""
     matrix = kind.startswith("trained matrix")
     width = BUDGET // (2 * facts.inputs.shape[-1] + 1)
-    problem = LinearTraining(facts=facts) if matrix else MLPTraining.draw(facts, width, [generator])
+    model = TrainableLinear(facts) if matrix else TrainableMLP(facts, width, [generator])
     rate = 1000.0 if matrix else 0.03
-    found = train(problem, lambda p: torch.optim.Adam(p, lr=rate, fused=True), 2048, 32, goal=1.0)
-    return float(found.best[0])
+    best = best_accuracies(model, lambda p: torch.optim.Adam(p, lr=rate, fused=True), 2048, 32, goal=1.0)
+    return float(best[0])
 
 
 def grid(budgets: list[str], sizes: list[int], seeds: int) -> Grid:

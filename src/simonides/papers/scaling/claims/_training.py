@@ -1,5 +1,8 @@
 """Training runs of the scaling claims: fresh embeddings e, u ~ N(0, I/d) and Zipf tokens, several in each run."""
 
+from collections.abc import Callable
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -25,6 +28,12 @@ def counts(
     """Batches as shares n_x/B for every training."""
     drawn = batch_counts(probabilities, steps * repeats, batch, runs.generators)
     return drawn.reshape(len(runs) * repeats, steps, -1).to(runs.device)
+
+
+def in_order(batches: Float[Tensor, "all steps N"]) -> Callable[[torch.Generator], Tensor]:
+    """Batches that were drawn beforehand, one after the other, for `fit`."""
+    steps = iter(batches.unbind(1))
+    return lambda _: next(steps)
 
 
 def particles(

@@ -5,19 +5,19 @@ divided by its length before it is read.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from simonides.base import zipf
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.lab.figures import Curves
-from simonides.memories import embeddings
+from simonides.memories import Population, PopulationMemory, embeddings
 from simonides.papers.scaling.claims._setting import ANSWERS
-from simonides.papers.scaling.claims._training import by_run, counts, draw
+from simonides.papers.scaling.claims._training import by_run, counts, draw, in_order
 from simonides.tasks import many_to_one
-from simonides.training import SGD, Adam
+from simonides.training import SGD, Adam, fit
 
 INPUTS, ALPHA, BATCH, SAMPLES = 100, 2.0, 1024, 10_240
 WIDTHS = (10, 100, 1000)
@@ -37,21 +37,22 @@ def measure(runs: Runs, *, d: int) -> dict[str, Tensor]:
     e, u = draw(runs, repeats, INPUTS, d)
     start = embeddings.gaussian(repeats * d, d, runs.generators).to(e).reshape(-1, d, d)
     batches = counts(runs, repeats, p, SAMPLES // BATCH, BATCH).float()
-    targets = many_to_one(INPUTS, ANSWERS).to(e.device).expand(e.shape[:2])
+    population = Population(
+        inputs=e, outputs=u, targets=many_to_one(INPUTS, ANSWERS).to(e.device), probabilities=p.to(e.device)
+    )
     found = {}
     for method in RELEASED:
-        weight = start.clone().requires_grad_()
-        normalised = method.endswith("normalised")
-        adam = method.startswith("adam")
-        optimiser = Adam([weight], 1 / d, betas=(0.0, 0.0)) if adam else SGD([weight], 1.0)
-        for step in range(batches.shape[1]):
-            optimiser.zero_grad()
-            table = scores(weight, e, u, normalised)
-            right = table.gather(-1, targets[..., None])[..., 0]
-            (batches[:, step] * (torch.logsumexp(table, -1) - right)).sum().backward()
-            optimiser.step()
-        wrong = scores(weight.detach(), e, u, normalised).argmax(-1) != targets
-        found[method] = by_run((wrong * p.to(e.device)).sum(-1), runs)
+        memory = PopulationMemory(population, start, normalised=method.endswith("normalised"))
+        fit(
+            memory,
+            lambda m, counts_of_batch: m.loss(counts_of_batch),
+            in_order(batches),
+            partial(Adam, lr=1 / d, betas=(0.0, 0.0)) if method.startswith("adam") else partial(SGD, lr=1.0),
+            batches.shape[1],
+            torch.Generator(),
+        )
+        with torch.no_grad():
+            found[method] = by_run(memory.error(), runs)
     return {
         **found,
         **{f"{method}_ratio": error / released(method)(d) for method, error in found.items()},
@@ -59,16 +60,6 @@ def measure(runs: Runs, *, d: int) -> dict[str, Tensor]:
         "sgd_gains": 1 - found["sgd_normalised"] / found["sgd"],
         "both_gain": 1 - found["adam_normalised"] / found["adam"],
     }
-
-
-def scores(
-    weight: Float[Tensor, "all d d"], e: Float[Tensor, "all N d"], u: Float[Tensor, "all M d"], normalised: bool
-) -> Float[Tensor, "all N M"]:
-    """<u_y, W e_x>, with W e_x of length one if normalised."""
-    returned = e @ weight.mT
-    if normalised:
-        returned = returned / (returned.square().sum(-1, keepdim=True) + 1e-6).sqrt()
-    return returned @ u.mT
 
 
 def released(method: str) -> Callable[[int], float]:

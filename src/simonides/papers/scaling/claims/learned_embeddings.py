@@ -5,15 +5,15 @@ Cabannes, Dohmatob & Bietti (2024), figure 8: E, U and W trained by Adam at rate
 """
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from simonides.base import zipf
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.lab.figures import Curves
-from simonides.memories import embeddings
+from simonides.memories import Population, PopulationMemory, embeddings
+from simonides.papers.scaling.claims._training import in_order
 from simonides.tasks import many_to_one
-from simonides.training import Adam, batch_counts
+from simonides.training import Adam, batch_counts, fit
 
 INPUTS, ALPHA, D, STEPS, BATCH, RATE = 100, 2.0, 2, 1000, 1000, 0.1
 
@@ -25,33 +25,24 @@ def measure(runs: Runs, *, answers: int) -> dict[str, Tensor]:
         embeddings.gaussian(rows, D, runs.generators).to(runs.device) * D**0.5 for rows in (INPUTS, answers, D)
     ]
     weights = batch_counts(p, STEPS, BATCH, runs.generators).float().to(runs.device)
-    learned = _train(starts, starts, weights, answers)
-    fixed = _train(starts, starts[2:], weights, answers)
-    targets = many_to_one(INPUTS, answers).to(runs.device)
-    return {
-        name: ((_scores(*parts).argmax(-1) != targets) * p.to(runs.device)).sum(-1)
-        for name, parts in (("learned", learned), ("fixed", fixed))
-    }
-
-
-def _train(
-    starts: list[Tensor], trained: list[Tensor], weights: Float[Tensor, "runs steps N"], answers: int
-) -> list[Tensor]:
-    """E, U and W after training those of them that are listed in `trained`."""
-    parts = [part.clone().requires_grad_(any(part is other for other in trained)) for part in starts]
-    optimiser = Adam([part for part in parts if part.requires_grad], RATE)
-    targets = many_to_one(INPUTS, answers).to(weights.device).expand(len(weights), INPUTS)
-    for step in range(STEPS):
-        optimiser.zero_grad()
-        table = _scores(*parts)
-        right = table.gather(-1, targets[..., None])[..., 0]
-        (weights[:, step] * (torch.logsumexp(table, -1) - right)).sum().backward()
-        optimiser.step()
-    return [part.detach() for part in parts]
-
-
-def _scores(e: Tensor, u: Tensor, w: Tensor) -> Tensor:
-    return e @ w.mT @ u.mT
+    e, u, w = starts
+    population = Population(
+        inputs=e, outputs=u, targets=many_to_one(INPUTS, answers).to(runs.device), probabilities=p.to(runs.device)
+    )
+    errors = {}
+    for name, trained in (("learned", ("inputs", "outputs", "weight")), ("fixed", ("weight",))):
+        memory = PopulationMemory(population, w, trained)
+        fit(
+            memory,
+            lambda m, counts: m.loss(counts),
+            in_order(weights),
+            lambda parameters: Adam(parameters, RATE),
+            STEPS,
+            torch.Generator(),
+        )
+        with torch.no_grad():
+            errors[name] = memory.error()
+    return errors
 
 
 def grid(answers: list[int], seeds: int) -> Grid:

@@ -3,19 +3,20 @@
 Cabannes, Dohmatob & Bietti (2024), section 5 and figure 6: the population gradient, from W = 0, step 1.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from simonides.base import zipf
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.lab.figures import Curves
+from simonides.memories import Population, PopulationMemory
 from simonides.papers.scaling.claims._training import by_run, draw
 from simonides.tasks import many_to_one
-from simonides.training import SGD, NormalisedDescent, SignDescent
+from simonides.training import SGD, NormalisedDescent, Records, SignDescent, fit
 
 M, ALPHA, REPEATS = 5, 2.0, 32
 STEPS = [2, 3, 5, 10, 20, 30, 50, 100]
@@ -25,7 +26,7 @@ def measure(runs: Runs, *, inputs: int, d: int) -> dict[str, Tensor]:
     """Population errors after each of STEPS, means over 32 trainings in each run, the same for all methods."""
     p = zipf(inputs, ALPHA).to(runs.device)
     e, u = (table.double() for table in draw(runs, REPEATS, inputs, d, outputs="sphere", answers=M))
-    methods: dict[str, Callable[[Sequence[Tensor]], Optimizer]] = {
+    methods: dict[str, Callable[[list[nn.Parameter]], Optimizer]] = {
         "plain": lambda weights: SGD(weights, 1.0),
         "sign": lambda weights: SignDescent(weights, 1.0),
         # the paper divides by the entries' standard deviation: length d at step 1
@@ -41,21 +42,19 @@ def _errors(
     e: Float[Tensor, "all N d"],
     u: Float[Tensor, "all M d"],
     p: Float[Tensor, " N"],
-    make: Callable[[Sequence[Tensor]], Optimizer],
+    make: Callable[[list[nn.Parameter]], Optimizer],
 ) -> Float[Tensor, "all steps"]:
-    targets = many_to_one(e.shape[1], M).to(e.device).expand(e.shape[:2])
-    weight = torch.zeros(len(e), u.shape[-1], e.shape[-1], dtype=torch.float64, device=e.device)
-    optimiser = make([weight.requires_grad_()])
-    errors = []
-    for step in range(1, STEPS[-1] + 1):
-        excess = torch.softmax(e @ weight.detach().mT @ u.mT, -1)
-        excess.scatter_add_(-1, targets[..., None], -torch.ones_like(excess[..., :1]))
-        weight.grad = (u.mT @ (excess * p[:, None]).mT) @ e
-        optimiser.step()
-        if step in STEPS:
-            wrong = (e @ weight.detach().mT @ u.mT).argmax(-1) != targets
-            errors.append((wrong * p).sum(-1))
-    return torch.stack(errors, 1)
+    targets = many_to_one(e.shape[1], M).to(e.device)
+    history = fit(
+        PopulationMemory(Population(inputs=e, outputs=u, targets=targets, probabilities=p)),
+        lambda m, _: m.loss(),
+        lambda _: None,
+        make,
+        STEPS[-1],
+        torch.Generator(),
+        records=Records(every=1, probes={"error": lambda m: m.error()}),
+    )
+    return history.column("error").mT[:, STEPS].to(e)
 
 
 def grid(seeds: int) -> Grid:

@@ -8,7 +8,7 @@ it is asked for passages it never saw, in a first and a second reading.
 import torch
 from torch import Tensor
 
-from simonides.checkpoints import HELD_OUT, drawn_model, neox_config, train_language_model
+from simonides.checkpoints import HELD_OUT, neox_config, small_language_model, train_language_model
 from simonides.data import manual, text_of
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.lab.figures import Curves
@@ -34,7 +34,7 @@ def measure(runs: Runs, *, d: int, length: int, batch: int, steps: int) -> dict[
     text, level = text_of(manual()), bigram_loss()
     rows = []
     for generator in runs.generators:
-        model = drawn_model(neox_config(len(text.characters), d, length=length), generator)
+        model = small_language_model(neox_config(len(text.characters), d, length=length), generator)
         history = train_language_model(
             model, text, steps, generator, length=length, batch=batch, repeated=REPEATED, every=steps // 20
         )

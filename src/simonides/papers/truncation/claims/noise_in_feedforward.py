@@ -4,6 +4,8 @@ Chen, Bruna & Bietti (2025), section 3: to remove the feed-forward of the second
 noise on clean sequences; to remove that of the first does not.
 """
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor
 
@@ -21,12 +23,13 @@ def measure(runs: Runs, *, noise: float, d: int, length: int, steps: int) -> dic
         model = train(length, noise, d, RATE, steps, generator)
         tested = clean_sequences(length, generator)
         row = {"margin_1": noise_margin(model, 0), "margin_2": noise_margin(model, 1)}
-        for name, one in (
-            ("whole", model),
+        for name, edit in (
+            ("whole", nullcontext()),
             ("without_1", without_feed_forward(model, 0)),
             ("without_2", without_feed_forward(model, 1)),
         ):
-            found = clean(one, tested)
+            with edit:
+                found = clean(model, tested)
             row |= {f"p_noise_{name}": found.noise, f"accuracy_{name}": found.accuracy}
         row["fall"] = row["p_noise_whole"] - row["p_noise_without_2"]
         row["contrast"] = row["p_noise_without_1"] - row["p_noise_without_2"]

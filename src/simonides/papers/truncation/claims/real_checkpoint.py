@@ -13,8 +13,17 @@ from torch import Tensor
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.lab.figures import Curves
 from simonides.papers.truncation.packaged_model import asked, opened
-from simonides.probes import Answers, Edit, answer, best, decompose, matrix_of, replaced, split
-from simonides.probes.truncation_search import search
+from simonides.probes import (
+    Answers,
+    Edit,
+    answer,
+    answers_after_edits,
+    best_edit,
+    decompose,
+    matrix_of,
+    replaced,
+    split,
+)
 
 SHARES = (0.02, 0.05, 0.1, 0.25)
 # random directions removed, so many times for each seed
@@ -25,12 +34,12 @@ CONTROLS = 4
 def searched(table: str, questions: int, layers: int) -> tuple[Answers, dict[Edit, Answers]]:
     """The untouched model's answers, and those after each edit of the last layers."""
     model, _ = opened()
-    count = model.architecture.layers
+    count = model.sizes.layers
     edits = [
         Edit(layer=layer, matrix="W_in", share=share) for layer in range(count - layers, count) for share in SHARES
     ]
     with torch.no_grad():
-        return answer(model, asked(table, questions)), search(model, asked(table, questions), edits)
+        return answer(model, asked(table, questions)), answers_after_edits(model, asked(table, questions), edits)
 
 
 def control(table: str, questions: int, edit: Edit, generator: torch.Generator) -> Tensor:
@@ -57,7 +66,7 @@ def measure(runs: Runs, *, table: str, questions: int, layers: int) -> dict[str,
     rows = []
     for generator in runs.generators:
         chosen_by, rest = split(questions, 0.2, generator)
-        edit = best(found, chosen_by)
+        edit = best_edit(found, chosen_by)
         after, random = found[edit], control(table, questions, edit, generator)
         gain = float((odds(after) - odds(before))[rest].mean())
         whole = [

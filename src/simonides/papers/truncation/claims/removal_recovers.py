@@ -9,8 +9,8 @@ from torch import Tensor
 
 from simonides.lab import Claim, Grid, Runs, Threshold, product
 from simonides.lab.figures import Curves
-from simonides.papers.truncation.training import clean, clean_sequences, edited, train, weight_of
-from simonides.probes import decompose
+from simonides.papers.truncation.training import clean, clean_sequences, train
+from simonides.probes import decompose, replaced
 
 RATE = 0.05
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -22,12 +22,14 @@ def measure(runs: Runs, *, noise: float, d: int, length: int, steps: int) -> dic
     for generator in runs.generators:
         model = train(length, noise, d, RATE, steps, generator)
         tested = clean_sequences(length, generator)
-        parts = decompose(weight_of(model, 1, "W_in"))
+        parts = decompose(model.weight("W_in", 1))
         row = []
         for share in SHARES:
             rank = parts.rank_of_share(share)
-            cut = clean(edited(model, 1, "W_in", parts.at_rank(rank)), tested)
-            control = clean(edited(model, 1, "W_in", parts.without_random(d - rank, generator)), tested)
+            with replaced(model, {(1, "W_in"): parts.at_rank(rank)}):
+                cut = clean(model, tested)
+            with replaced(model, {(1, "W_in"): parts.without_random(d - rank, generator)}):
+                control = clean(model, tested)
             row.append([share, cut.accuracy, cut.noise, cut.answer, control.noise, control.accuracy])
         rows.append(row)
     names = ("share", "accuracy", "p_noise", "p_answer", "p_noise_control", "accuracy_control")

@@ -4,14 +4,17 @@ After Chen, Bruna & Bietti (2025): n inputs in m classes, answered by noise with
 noise direction becomes the leading one, and truncation keeps it: a limit of the story.
 """
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
 from simonides.lab import Claim, Grid, Runs, Threshold, Within, cells
 from simonides.lab.figures import Curves
-from simonides.memories import embeddings
+from simonides.memories import Population, PopulationMemory, embeddings
 from simonides.papers.truncation.noise_channel import Channel, descend
 from simonides.probes import decompose
+from simonides.training import SGD, fit
 
 RATE = 1.0
 
@@ -28,12 +31,19 @@ def measure(
             else embeddings.gaussian(inputs, d, generator).double()
         )
         of = torch.arange(inputs) % classes
-        wanted = torch.zeros(inputs, classes + 1, dtype=torch.float64)
-        wanted[torch.arange(inputs), of] = 1 - alpha
-        wanted[:, classes] = alpha
-        weight = torch.zeros(classes + 1, d, dtype=torch.float64)
-        for _ in range(steps):
-            weight += RATE / inputs * (wanted - (keys @ weight.mT).softmax(1)).mT @ keys
+        # each input twice: with its class, and with the noise
+        shares = torch.tensor([1 - alpha, alpha], dtype=torch.float64).repeat_interleave(inputs) / inputs
+        memory = PopulationMemory(
+            Population(
+                inputs=keys.repeat(2, 1)[None],
+                outputs=torch.eye(classes + 1, dtype=torch.float64)[None],
+                targets=torch.cat([of, torch.full_like(of, classes)]),
+                probabilities=shares,
+            )
+        )
+        make = partial(SGD, lr=RATE)
+        fit(memory, lambda m, _: m.loss(), lambda _: None, make, steps, torch.Generator())
+        weight = memory.get_parameter("weight")[0].detach()
         parts = decompose(weight)
         whole, cut = ((keys @ w.mT).softmax(1) for w in (weight, parts.at_rank(classes - 1)))
         noise = parts.left[classes].square().argmax()

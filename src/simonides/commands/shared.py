@@ -1,10 +1,29 @@
-"""Where commands that read checkpoints write, and the steps of a training in a folder."""
+"""Options that several commands take, and where what they read and write is."""
 
 import re
 import sys
 from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
 
 from simonides.base import SimonidesError
+
+STORE = Path("simonides-store")
+Scale = Annotated[
+    Literal["smoke", "desk", "paper"], arg(help="How large: smoke takes seconds, desk minutes, paper a cluster.")
+]
+Target = Annotated[
+    Positional[str],
+    arg(
+        metavar="CLAIM|PAPER|talk|all|FILE",
+        help="What: a claim such as memories/linear-capacity, a paper such as memories, talk (ten claims that "
+        "show it all), all, the path of a claim file, or several with commas between.",
+    ),
+]
+StoreFolder = Annotated[Path, arg(metavar="DIR", help="Folder of the results.")]
+Checkpoint = Annotated[Positional[Path], arg(metavar="CHECKPOINT", help="Folder or GGUF file.")]
+Json = Annotated[bool, arg(help="Print JSON instead of text.")]
 
 
 def check_there(checkpoint: Path) -> None:

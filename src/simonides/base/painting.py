@@ -4,10 +4,13 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from simonides.lab.figures.style import INK
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# Okabe & Ito's colours, which the colour-blind can tell apart, without black and yellow: both page schemes work
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31", "#7a7a7a")
+# stands for the page's text colour in an SVG
+INK = "#123456"
 
 
 def painted(

@@ -1,24 +1,33 @@
-"""`verdict` and `report`: what is to be thought of what a store holds, without measuring anything."""
+"""`verdict`: what is to be thought of what a store holds, without measuring anything."""
 
 import json
-import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from simonides import options as given
+from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
 from simonides.commands.targets import existing, plans_for
-from simonides.lab import Store, Verdict, gather, interval_text, judge, number, write_report
+
+if TYPE_CHECKING:
+    from simonides.lab import Verdict as Judged
 
 
-def execute(command: given.Verdict | given.Report) -> int:
-    """Do one of the two."""
-    match command:
-        case given.Verdict():
-            return verdict(command)
-        case given.Report():
-            return report(command)
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Judge what a store holds; exits with 1 when a claim fails.
+
+    Example: simonides verdict memories --json
+    """
+
+    target: Target = "all"
+    scale: Scale = "desk"
+    store: StoreFolder = STORE
+    json: Json = False
 
 
-def verdict(options: given.Verdict) -> int:
+def execute(options: Verdict) -> int:
     """Judge, without measuring anything."""
+    from simonides.lab import gather, interval_text, judge, number
+
     store = existing(options.store)
     verdicts = [judge(plan, gather(plan, store)) for plan in plans_for(options.target, options.scale)]
     if options.json:
@@ -34,23 +43,10 @@ def verdict(options: given.Verdict) -> int:
     return 1 if any(found.verdict == "fails" for found in verdicts) else 0
 
 
-def report(options: given.Report) -> int:
-    """Write the pages."""
-    plans = plans_for(options.target, options.scale)
-    store = Store(options.store)
-    if options.out is None:
-        store.open_for_writing()
-    index, verdicts, problems = write_report(plans, store, options.out or options.store / "report")
-    for found in verdicts:
-        print(verdict_line(found))
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    print(f"report: {index.resolve()}")
-    return 2 if problems else 0
-
-
-def verdict_line(found: Verdict) -> str:
+def verdict_line(found: "Judged") -> str:
     """One line: verdict, claim, effect and interval, or why there is none."""
+    from simonides.lab import interval_text, number
+
     if found.effect is None:
         return f"{found.verdict:9}  {found.claim}  {found.reason}"
     text = f"{found.verdict:9}  {found.claim}  effect {number(found.effect)}, 95 % {interval_text(found.interval)}"

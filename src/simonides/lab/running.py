@@ -1,0 +1,150 @@
+"""Running claims: measure what a store lacks, then judge."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from simonides.base import SimonidesError, progress
+from simonides.lab.engines import Engine
+from simonides.lab.engines.local import Local
+from simonides.lab.environment import chosen_device
+from simonides.lab.loading import find
+from simonides.lab.measuring import Outcome, Pending, Task, pending
+from simonides.lab.plan import Plan, keep_plan
+from simonides.lab.references import bibtex
+from simonides.lab.rules import check_rule
+from simonides.lab.store import Store
+from simonides.lab.verdict import Gathered, Verdict, gather, judge
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """What became of one claim.
+
+    Arguments:
+        plan: the claim at its scale.
+        gathered: what the store holds of it now; None where it cannot be judged.
+        verdict: None for an exploration, and where it cannot be judged.
+        reused, computed: how many runs were there, and how many were measured.
+        failed: points that could not be measured, with the reason.
+        damaged: what was found damaged and measured again.
+        refused: how many of the failed were refused for their parameters.
+        problem: why it cannot be judged, in words; empty where it can.
+    """
+
+    plan: Plan
+    gathered: Gathered | None
+    verdict: Verdict | None
+    reused: int
+    computed: int
+    failed: tuple[str, ...]
+    damaged: tuple[str, ...]
+    refused: int
+    problem: str = ""
+
+
+def run(
+    target: str,
+    scale: str = "desk",
+    store: Path | str = "simonides-store",
+    engine: Engine | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    tell: Tell | None = None,
+) -> list[Ran]:
+    """Measure what a store does not hold yet of some claims, and judge them.
+
+    Broken off at any moment, the same call goes on where it stopped.
+
+    Arguments:
+        target: a claim, a paper, a group such as "talk", "all", the path of a claim's file, or several with commas.
+        scale: "smoke", "desk" or "paper".
+        store: folder of the results.
+        engine: where; by default processes of this machine, one a core.
+        overrides: parameters set by hand, for an exploration, which never moves a verdict.
+        device: "auto", the GPU where there is one, or as torch names devices.
+        tell: told of failures and damage as they are found; by default they are printed on standard error.
+
+    Raises:
+        SimonidesError: when there is no such claim, a claim is wrong in itself, or the store cannot be written.
+    """
+    engine = engine or Local()
+    tell = tell or (lambda text: print(text, file=sys.stderr))
+    settings = tuple((overrides or {}).items())
+    plans = [Plan(file, scale, settings) for file in find(target)]
+    chosen_device(device)
+    for plan in plans:  # what is wrong with a claim shows before work starts
+        _ = plan.points, plan.rule, bibtex(plan.claim.references)
+        for rule in plan.claim.rules if not settings else ():
+            check_rule(rule, plan.grid.cells)
+    place = Store(store)
+    place.open_for_writing()
+    waiting: dict[str, Pending] = {}
+    for plan in plans:
+        keep_plan(plan, place)
+        waiting[plan.file.id] = pending(plan, place, device)
+        for damage in waiting[plan.file.id].damaged:
+            tell(f"{damage}; kept aside, measured again")
+    counts = _measured([task for lacking in waiting.values() for task in lacking.tasks], engine, place, tell)
+    ran = []
+    for plan in plans:
+        count, lacking = counts.get(plan.file.id, _Count()), waiting[plan.file.id]
+        gathered, verdict, problem = None, None, ""
+        try:
+            gathered = gather(plan, place, lacking.known)
+            verdict = None if settings else judge(plan, gathered)
+        except SimonidesError as error:  # one claim that cannot be judged does not silence the others
+            problem = str(error)
+        ran.append(
+            Ran(
+                plan=plan,
+                gathered=gathered,
+                verdict=verdict,
+                reused=len(lacking.known),
+                computed=count.computed,
+                failed=tuple(count.failed),
+                damaged=tuple(map(str, lacking.damaged)),
+                refused=count.refused,
+                problem=problem,
+            )
+        )
+    return ran
+
+
+class _Count:
+    """What became of one claim's points so far."""
+
+    def __init__(self) -> None:
+        self.computed, self.refused = 0, 0
+        self.failed: list[str] = []
+
+
+def _measured(tasks: list[Task], engine: Engine, store: Store, tell: Tell) -> dict[str, _Count]:
+    counts: dict[str, _Count] = {}
+    reasons: dict[tuple[str, str], list[str]] = {}
+    if not tasks:
+        return counts
+    # what a claim or a cluster prints is no part of the results
+    with contextlib.redirect_stdout(sys.stderr), progress() as start:
+        engine.check()
+        advance = start("measuring", sum(len(task.missing) for task in tasks))
+
+        def note(outcome: Outcome) -> None:
+            count = counts.setdefault(outcome.claim, _Count())
+            count.computed += outcome.computed
+            count.refused += outcome.refused
+            for point, why in outcome.failed:
+                count.failed.append(f"{point}: {why}")
+                reasons.setdefault((outcome.claim, why), []).append(point)
+            advance(f"{outcome.claim} {outcome.glimpse}", outcome.computed + len(outcome.failed))
+
+        engine.run(tasks, store.root, note)
+    for (name, why), points in reasons.items():
+        more = f" and {len(points) - 1} more runs" if len(points) > 1 else ""
+        tell(f"failed: {name} ({points[0]}){more}: {why}")
+    return counts

@@ -1,0 +1,197 @@
+"""What a model is tried on before and after an edit: questions it answers, and a text it is surprised by."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from simonides.base import SimonidesError, check_at_least, check_memory, check_seed, mean_interval
+from simonides.checkpoints import TextTokens
+from simonides.data import WordQuestions, manual, read_questions
+from simonides.nn import Roles
+from simonides.probes.answers import Answers, Questions, answer, perplexity
+from simonides.probes.edits import Key, replaced
+from simonides.probes.inspection import opened_with_tokenizer
+
+# positions of a window of the control text
+_WINDOW = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What a model is tried on, as a user gives it.
+
+    Arguments:
+        questions: a packaged table such as "country-capital", the path of a CSV, TSV or JSONL of prompt and answer,
+            or questions in tokens; None for the text alone.
+        templates: patterns of relations, where the questions are subject, relation and attribute.
+        space: whether a space stands between prompt and answer.
+        most: questions asked at most, drawn at random.
+        generic: a word whose probability is watched beside the answers'.
+        text: the control text, as words or tokens; by default Python's manual.
+        text_tokens: how much of it is read.
+        seed: draws questions, split and controls.
+    """
+
+    questions: Questions | Path | str | None = None
+    templates: Path | None = None
+    space: bool = True
+    most: int = 400
+    generic: str = "the"
+    text: Int[Tensor, " T"] | str | None = None
+    text_tokens: int = 2048
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least("text_tokens", self.text_tokens, 2)
+        check_at_least("most", self.most, 1)
+        check_seed(self.seed)
+
+    def words(self) -> WordQuestions | None:
+        """The questions as words, read before any model is opened.
+
+        Raises:
+            SimonidesError: when they cannot be read.
+        """
+        if self.questions is None or isinstance(self.questions, Questions):
+            return None
+        return read_questions(self.questions, self.templates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a model answers, and its perplexity on the control text."""
+
+    answers: Answers | None
+    perplexity: float
+
+    def table(self, before: "Judged", rows: Tensor | None = None, seed: int = 0) -> dict[str, Any]:
+        """All of it against the untouched model, with 95 % intervals: a bootstrap over questions.
+
+        Arguments:
+            before: the untouched model's.
+            rows: which questions count; by default all.
+            seed: of the bootstrap.
+        """
+        row: dict[str, Any] = {"perplexity": self.perplexity}
+        if self.answers is None or before.answers is None:
+            return row
+        chosen = torch.arange(len(self.answers.right)) if rows is None else rows
+        generator = torch.Generator().manual_seed(seed)
+        right, probability = self.answers.right[chosen], self.answers.probability[chosen]
+        gain = right - before.answers.right[chosen]
+        log_gain = (probability.clamp_min(1e-30) / before.answers.probability[chosen].clamp_min(1e-30)).log()
+        row |= {
+            "accuracy": float(right.mean()),
+            "accuracy_interval": mean_interval(right, generator),
+            "gain": float(gain.mean()),
+            "gain_interval": mean_interval(gain, generator),
+            "probability": float(probability.mean()),
+            "log_gain": float(log_gain.mean()),
+            "log_gain_interval": mean_interval(log_gain, generator),
+            "median_rank": float(self.answers.rank[chosen].double().median()),
+        }
+        if self.answers.watched.shape[1]:
+            row["generic"] = float(self.answers.watched[chosen, 0].mean())
+        return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """A model with what it is tried on.
+
+    Arguments:
+        model: the model.
+        tokenizer: its own, where it has one.
+        questions: with a generic word watched; None where none were given.
+        left_out: why questions could not be asked, in words.
+        text: of the perplexity.
+        generator: draws split and controls.
+    """
+
+    model: Roles
+    tokenizer: TextTokens | None
+    questions: Questions | None
+    left_out: tuple[str, ...]
+    text: Int[Tensor, " T"]
+    generator: torch.Generator
+
+    def judge(self, matrices: Mapping[Key, Tensor] | None = None) -> Judged:
+        """The model with some matrices replaced."""
+        window = min(_WINDOW, self.model.sizes.longest or _WINDOW)
+        with torch.no_grad(), replaced(self.model, matrices or {}):
+            answers = None if self.questions is None else answer(self.model, self.questions)
+            return Judged(answers=answers, perplexity=perplexity(self.model, self.text, window))
+
+
+def make_bench(
+    model: Roles | Path | str,
+    material: Material,
+    tokenizer: TextTokens | None = None,
+    words: WordQuestions | None = None,
+) -> Bench:
+    """A model, opened where a path is given, with its material in tokens.
+
+    Arguments:
+        model: a decoder.
+        material: what it is tried on.
+        tokenizer: by default a checkpoint's own.
+        words: the material's questions, where they were read already.
+
+    Raises:
+        SimonidesError: when the model is no decoder, words are given without a tokenizer, a prompt is longer than
+            what the model was made for, or the questions would not fit in memory.
+    """
+    words = material.words() if words is None else words
+    opened, tokenizer = opened_with_tokenizer(model, tokenizer)
+    if not opened.sizes.decoder:
+        raise SimonidesError("an encoder predicts no next token; inspect reads it.")
+    generator = torch.Generator().manual_seed(material.seed)
+    questions = material.questions if isinstance(material.questions, Questions) else None
+    left_out: tuple[str, ...] = ()
+    if words is not None:
+        questions, left_out = _in_tokens(opened, words, material, _needed(tokenizer), generator)
+    text = material.text
+    if not isinstance(text, Tensor):
+        text = _needed(tokenizer).encode(manual() if text is None else text)
+    return Bench(
+        model=opened,
+        tokenizer=tokenizer,
+        questions=questions,
+        left_out=left_out,
+        text=text[: material.text_tokens],
+        generator=generator,
+    )
+
+
+def _needed(tokenizer: TextTokens | None) -> TextTokens:
+    if tokenizer is None:
+        raise SimonidesError("words need a tokenizer; give one, or questions and text in tokens.")
+    return tokenizer
+
+
+def _in_tokens(
+    model: Roles, words: WordQuestions, material: Material, tokenizer: TextTokens, generator: torch.Generator
+) -> tuple[Questions, tuple[str, ...]]:
+    """Some of the questions, and why others, in characters that the tokenizer lacks, are left out."""
+    rows = torch.randperm(len(words), generator=generator)[: material.most].sort().values.tolist()
+    pairs, reasons = [], []
+    for row in rows:
+        try:
+            pairs.append(tokenizer.question(words.prompts[row], words.answers[row], material.space))
+        except SimonidesError as error:
+            reasons.append(f"{words.prompts[row]!r}: {error}")
+    if not pairs:
+        raise SimonidesError(f"no question can be read; the last, {reasons[-1]}")
+    sizes, longest = model.sizes, max(len(prompt) for prompt, _ in pairs)
+    if sizes.longest and longest > sizes.longest:
+        raise SimonidesError(f"a prompt has {longest} tokens, the model was made for {sizes.longest}; shorten it.")
+    needed = 4.0 * len(pairs) * (longest * (6 * sizes.d + 3 * sizes.hidden) + 3 * sizes.vocabulary)
+    check_memory(f"{len(pairs)} questions of up to {longest} tokens need", needed, "give fewer or shorter ones")
+    _, generic = tokenizer.question(words.prompts[rows[0]], material.generic, material.space)
+    questions = Questions.of([prompt for prompt, _ in pairs], [answer for _, answer in pairs], [generic])
+    return questions, tuple(reasons)

@@ -1,0 +1,397 @@
+"""The training loop: any model, any loss, any optimiser; records every few steps, exact resume, a live bar.
+
+The state after s updates is a function of the model's start, the generators' states and s alone, so a run that was
+broken off and goes on from its checkpoint ends with the same bits on the same kind of processor. Runs stacked on a
+first axis do not see each other; those that are finished leave the stack.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from simonides.base import DivergenceError, SimonidesError, check_at_least, progress
+from simonides.training.checkpoint import load_state, save_snapshot, save_state
+from simonides.training.distributed import is_first, share_of, sum_gradients
+from simonides.training.line_search import LineSearch
+from simonides.training.optimisers import by_run, sum_by_run
+from simonides.training.schedules import Schedule
+from simonides.training.stacking import Stack, keep_optimiser_runs
+from simonides.training.state import History, Record, TrainingState
+
+Seen = float | Tensor | Mapping[str, float | Tensor]
+Probe = Callable[[Any], Seen]
+Loss = Callable[[Any, Any], Float[Tensor, "*runs"]]
+Event = Callable[[TrainingState], None]
+# updates between two looks at whether losses on another device are finite: each look waits for the device
+_PATIENCE = 32
+
+
+class DivergedTraining(DivergenceError):  # noqa: N818 - its base says that it is an error
+    """The loss of every run is no longer finite; `history` is what was seen until then."""
+
+    def __init__(self, message: str, history: History) -> None:
+        super().__init__(message)
+        self.history = history
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """How an update is made.
+
+    Arguments:
+        accumulate: batches whose mean gradient makes an update; processes of a group share them.
+        clip: the largest norm of a gradient over all parameters, run by run; None leaves it as it is.
+        schedule: by what the learning rate is multiplied, given the updates done.
+        autocast: the type in which the forward pass computes, such as torch.bfloat16; None leaves it.
+    """
+
+    accumulate: int = 1
+    clip: float | None = None
+    schedule: Schedule | None = None
+    autocast: torch.dtype | None = None
+
+    def __post_init__(self) -> None:
+        check_at_least("accumulate", self.accumulate, 1)
+        if self.clip is not None and not self.clip > 0:
+            raise SimonidesError(f"clip = {self.clip} makes no sense; give a norm above zero, or None.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """What is recorded along a training, and where it may end.
+
+    Arguments:
+        every: steps between records, which are also made before the first update and after the last; 0 makes these
+            two alone.
+        probes: `probe(model)` by name, a number or one for each run, or several such by names of their own; called
+            without gradients, in eval mode.
+        validation: batches whose mean loss is recorded as "validation_loss".
+        stop: asked at every record after the first; the training ends where it says so.
+        retire: asked at every record after the first, of stacked runs: true for each run that is finished, which
+            leaves the stack as it is then.
+        keep: a folder that takes the model of every recorded step, for `replay`; or `keep(model, step)`, which keeps
+            it in a form of its own.
+        progress: whether a bar shows the latest record.
+    """
+
+    every: int = 0
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    validation: Sequence[Any] = ()
+    stop: Callable[[Record], bool] | None = None
+    retire: Callable[[Record, int], Bool[Tensor, " runs"]] | None = None
+    keep: Path | Callable[[Any, int], None] | None = None
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        check_at_least("every", self.every, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Where a training can go on from.
+
+    Arguments:
+        path: a file; where it is there already, the training goes on from it.
+        every: updates between two writings; 0 writes it only at the end.
+    """
+
+    path: Path
+    every: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least("every", self.every, 0)
+
+
+def fit(
+    model: nn.Module,
+    loss: Loss,
+    batches: Callable[..., Any],
+    optimiser: Callable[[list[nn.Parameter]], Optimizer],
+    steps: int,
+    generator: torch.Generator | Sequence[torch.Generator],
+    update: Update | None = None,
+    records: Records | None = None,
+    checkpoint: Checkpoint | None = None,
+    before_update: Iterable[Event] = (),
+    after_update: Iterable[Event] = (),
+) -> History:
+    """Train a model in place.
+
+    Arguments:
+        model: a module, or a `Stack` of runs, such as `StackedModel`. It stays on its device; batches are moved there.
+        loss: `loss(model, batch)`, a number or one for each stacked run; runs do not see each other.
+        batches: `batches(generator)` draws the next batch; of a stack with a generator for each run,
+            `batches(generators, runs)` draws that of the runs still in training, told by their numbers. Asked exactly
+            `accumulate` times for each update, and once more where runs leave the stack. With one generator a batch
+            is for all runs alike where runs may leave.
+        optimiser: makes the optimiser of the parameters that are to be trained.
+        steps: updates.
+        generator: of all that is random in batches; one, or one for each run.
+        update: accumulation, clipping, schedule, type.
+        records: what is recorded, and where runs end.
+        checkpoint: where the training goes on from, bit for bit as if it had never stopped.
+        before_update: called when gradients are there, before they are used.
+        after_update: called after each update.
+
+    Returns:
+        What was recorded. The loss of a record is that of the next batch before its update; after the last update it
+        is that of the last batch once more.
+
+    Raises:
+        DivergedTraining: when the loss of every run is no longer finite; the checkpoint is left as it was.
+        SimonidesError: when no parameter is to be trained, or a checkpoint belongs to another model, optimiser or
+            setting.
+    """
+    check_at_least("steps", steps, 1)
+    generators = (generator,) if isinstance(generator, torch.Generator) else tuple(generator)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if not trained:
+        raise SimonidesError("the model has no parameter to train: all have requires_grad=False.")
+    runs = list(range(model.runs)) if isinstance(model, Stack) else []
+    if not isinstance(generator, torch.Generator) and len(generators) != max(len(runs), 1):
+        raise SimonidesError(
+            f"{len(generators)} generators for {len(runs)} runs; give one for each, or one alone."
+        )
+    state = TrainingState(
+        model=model, optimiser=optimiser(trained), generators=generators, history=History(), runs=runs
+    )
+    loop = _Loop(
+        state=state,
+        loss=loss,
+        batches=batches,
+        single=isinstance(generator, torch.Generator),
+        update=update or Update(),
+        records=records or Records(),
+        steps=steps,
+    )
+    if checkpoint is not None and checkpoint.path.exists():
+        load_state(state, checkpoint.path, repr(loop.update))
+        if state.history.ended and not state.history.stopped and state.done < steps:
+            state.history.drop_last()  # it was made of an old batch, for want of the next
+            state.history.ended = False
+    with progress(loop.records.progress and is_first()) as start:
+        loop.advance = start("training", steps, state.done)
+        while state.done < steps and not state.history.stopped and (state.runs or not isinstance(model, Stack)):
+            batch = loop.step(before_update)
+            for event in after_update:
+                event(state)
+            if checkpoint is not None and checkpoint.every and state.done % checkpoint.every == 0:
+                save_state(state, checkpoint.path, repr(loop.update))
+            if state.done == steps:
+                loop.last_record(batch)
+    if isinstance(model, Stack):
+        model.put_back(state.runs, state.retired)
+    if checkpoint is not None:
+        save_state(state, checkpoint.path, repr(loop.update))
+    return state.history
+
+
+@dataclass(kw_only=True)
+class _Loop:
+    """One training under way."""
+
+    state: TrainingState
+    loss: Loss
+    batches: Callable[..., Any]
+    single: bool
+    update: Update
+    records: Records
+    steps: int
+    advance: Callable[..., None] = lambda *_: None
+    unseen: list[Tensor] = field(default_factory=list)
+
+    def step(self, before_update: Iterable[Event]) -> Any:
+        """One update, with a record before it where one is due; returns the last batch."""
+        state, accumulate = self.state, self.update.accumulate
+        device = next(state.model.parameters()).device
+        state.optimiser.zero_grad(set_to_none=True)
+        total: Tensor | None = None
+        batch = None
+        for number in range(accumulate):
+            # every process draws all batches, so that all hold one state of the generators
+            batch = moved(self._draw(), device)
+            if not share_of(number):
+                continue
+            value = self._loss(batch)
+            total = value.detach() if total is None else total + value.detach()
+            if number == 0 and self._due():
+                self._record(value.detach())
+                if state.history.stopped or (state.runs == [] and isinstance(state.model, Stack)):
+                    return batch
+                if isinstance(state.model, Stack) and len(value) != state.model.runs:
+                    # runs have left: what was computed with them is of no use any more
+                    batch = batch if self.single else moved(self._again(), device)
+                    value = self._loss(batch)
+                    total = value.detach()
+            (value.sum() / accumulate).backward()
+        sum_gradients(state.model)
+        self._look(total)
+        for event in before_update:
+            event(state)
+        if self.update.clip is not None:
+            self._clip(self.update.clip)
+        self._schedule()
+        if isinstance(state.optimiser, LineSearch):
+            state.optimiser.step(lambda: self._loss(batch))
+        else:
+            state.optimiser.step()
+        state.done += 1
+        return batch
+
+    def last_record(self, batch: Any) -> None:
+        """The record after the last update."""
+        with torch.no_grad():
+            value = self._loss(batch)
+        self._finite(value)
+        self._record(value)
+        self.state.history.ended = True
+
+    def _draw(self) -> Any:
+        state = self.state
+        if self.single:
+            return self.batches(state.generators[0])
+        runs = state.runs or [0]
+        self._before = {run: state.generators[run].get_state() for run in runs}
+        return self.batches([state.generators[run] for run in runs], runs)
+
+    def _again(self) -> Any:
+        """The batch of the runs that stay: theirs of before, drawn once more."""
+        state = self.state
+        for run in state.runs:
+            state.generators[run].set_state(self._before[run])
+        return self.batches([state.generators[run] for run in state.runs], state.runs)
+
+    def _loss(self, batch: Any) -> Tensor:
+        kind = self.update.autocast
+        device = next(self.state.model.parameters()).device.type
+        with nullcontext() if kind is None else torch.autocast(device, kind):
+            return self.loss(self.state.model, batch)
+
+    def _due(self) -> bool:
+        done, every = self.state.done, self.records.every
+        due = done == 0 or bool(every and done % every == 0)
+        return due and done not in self.state.history.steps[-1:]
+
+    def _look(self, value: Tensor | None) -> None:
+        """Notice at once that losses are no longer finite; on another device every few steps, without waiting."""
+        if value is None:
+            return
+        if value.device.type == "cpu":
+            self._finite(value)
+            return
+        self.unseen.append(value)
+        if len(self.unseen) >= _PATIENCE:
+            for seen in self.unseen:
+                self._finite(seen)
+            self.unseen.clear()
+
+    def _finite(self, value: Tensor) -> None:
+        if not bool(torch.isfinite(value).any()):
+            raise DivergedTraining(
+                f"the loss is no longer finite after {self.state.done} steps; lower the learning rate.",
+                self.state.history,
+            )
+
+    def _record(self, value: Tensor) -> None:
+        state, records = self.state, self.records
+        self._finite(value)
+        seen = {"loss": value.detach().clone().cpu(), **asked(state.model, records.probes)}
+        if records.validation:
+            with torch.no_grad():
+                losses = [self._loss(moved(batch, value.device)) for batch in records.validation]
+            seen["validation_loss"] = torch.stack(losses).mean(0).cpu()
+        record = self._of_all_runs(seen)
+        state.history.append(state.done, record)
+        if is_first():
+            if isinstance(records.keep, Path):
+                save_snapshot(state.model, records.keep, state.done)
+            elif records.keep is not None:
+                records.keep(state.model, state.done)
+        text = "  ".join(f"{name} {float(column.float().nanmean()):.3g}" for name, column in record.items())
+        self.advance(text, state.done - (state.history.steps[-2] if len(state.history.steps) > 1 else 0))
+        if state.done == 0:
+            return
+        state.history.stopped = bool(records.stop is not None and records.stop(record))
+        if records.retire is not None and isinstance(state.model, Stack):
+            self._retire(records.retire(seen, state.done))
+
+    def _of_all_runs(self, seen: Record) -> Record:
+        """A record with an entry for every run: those that have left keep their last."""
+        state = self.state
+        if not state.retired:
+            return seen
+        record = {name: values.clone() for name, values in state.history.last.items()}
+        for name, values in seen.items():
+            record[name][..., state.runs] = values.to(record[name])
+        return record
+
+    def _retire(self, finished: Bool[Tensor, " runs"]) -> None:
+        state = self.state
+        model = state.model
+        assert isinstance(model, Stack)
+        if not bool(finished.any()):
+            return
+        for place in finished.nonzero()[:, 0].tolist():
+            state.retired[state.runs[place]] = model.state_of(place)
+        stay = (~finished).nonzero()[:, 0]
+        state.runs = [state.runs[place] for place in stay.tolist()]
+        if state.runs:
+            before = [p for p in model.parameters() if p.requires_grad]
+            model.keep(stay)
+            after = [p for p in model.parameters() if p.requires_grad]
+            state.optimiser = keep_optimiser_runs(state.optimiser, before, after, stay)
+
+    def _clip(self, most: float) -> None:
+        stacked = isinstance(self.state.model, Stack)
+        gradients = [p.grad for p in self.state.model.parameters() if p.grad is not None]
+        norm = sum_by_run([g.square() for g in gradients], stacked).sqrt()
+        scale = (most / norm.clamp_min(1e-12)).clamp_max(1.0)
+        for gradient in gradients:
+            gradient.mul_(by_run(scale, gradient))
+
+    def _schedule(self) -> None:
+        if self.update.schedule is None:
+            return
+        factor = self.update.schedule(self.state.done)
+        for group in self.state.optimiser.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+            group["lr"] = group["initial_lr"] * factor
+
+
+def asked(model: nn.Module, probes: Mapping[str, Probe]) -> Record:
+    """What probes see of a model, without gradients and in eval mode."""
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        seen: dict[str, float | Tensor] = {}
+        for name, probe in probes.items():
+            value = probe(model)
+            seen.update(value if isinstance(value, Mapping) else {name: value})
+    model.train(training)
+    return {name: torch.as_tensor(value).detach().cpu() for name, value in seen.items()}
+
+
+def moved(batch: Any, device: torch.device) -> Any:
+    """A batch with its tensors on a device: of tuples, lists, mappings, and data classes of tensors."""
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if device.type == "cpu":
+        return batch
+    if isinstance(batch, Mapping):
+        return {name: moved(value, device) for name, value in batch.items()}
+    if isinstance(batch, (tuple, list)):
+        return type(batch)(moved(value, device) for value in batch)
+    if hasattr(batch, "__dataclass_fields__"):
+        import dataclasses
+
+        return dataclasses.replace(
+            batch, **{name: moved(getattr(batch, name), device) for name in batch.__dataclass_fields__}
+        )
+    return batch
