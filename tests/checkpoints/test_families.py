@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny_models import ENCODERS, FAMILIES, VOCABULARY, checkpoint_model, library_model
 
 from simonides.base import SimonidesError
 from simonides.checkpoints import (
@@ -17,8 +16,10 @@ from simonides.checkpoints import (
     supported,
     verify_roles,
 )
-from simonides.nn import Trace, as_matrix, matrix_roles, replace as put, scale
+from simonides.nn import Trace, as_matrix, matrix_roles, scale
+from simonides.nn import replace as put
 from simonides.probes import replaced
+from tiny_models import ENCODERS, FAMILIES, VOCABULARY, checkpoint_model, library_model
 
 pytest.importorskip("transformers", reason="needs the reference library, transformers")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -126,13 +127,14 @@ def test_experts_go_by_number():
 
 
 def test_a_family_that_names_the_wrong_tensor_is_refused():
-    from simonides.checkpoints import LLAMA
-    from simonides.checkpoints import by_heads
+    from simonides.checkpoints import LLAMA, by_heads
 
     wrong = replace(LLAMA, weights={**LLAMA.weights, "W_V": by_heads("self_attn.k_proj.weight", "V")})
     register_family("llama", wrong)
     try:
-        with pytest.raises(SimonidesError, match="does something that its roles do not tell: layers.0.attention.out"):
+        with pytest.raises(
+            SimonidesError, match=r"does something that its roles do not tell: layers\.0\.attention\.out"
+        ):
             open_checkpoint(library_model("llama"))
     finally:
         register_family("llama", LLAMA)

@@ -6,15 +6,15 @@ import torch
 from simonides.base import SimonidesError
 from simonides.checkpoints import (
     TextTokens,
-    drawn_model,
     load_factors,
-    load_pretrained,
     neox_config,
     next_token_loss,
+    open_checkpoint,
     pieces,
     read_twice,
     save_factors,
     save_step,
+    small_language_model,
     train_language_model,
 )
 from simonides.data import UNKNOWN, manual, text_of
@@ -25,14 +25,14 @@ TEXT = text_of("the cat sat on the mat and the dog sat on the cat\n" * 40)
 
 def small(seed=0):
     config = neox_config(len(TEXT.characters), d=16, layers=2, heads=2, length=16)
-    return config, drawn_model(config, torch.Generator().manual_seed(seed))
+    return config, small_language_model(config, torch.Generator().manual_seed(seed))
 
 
 def test_a_step_loads_elsewhere_to_the_same_logits(tmp_path):
     transformers = pytest.importorskip("transformers", reason="needs the reference library, transformers")
-    config, model = small()
-    save_step(model, config, TEXT, tmp_path / "step-0")
-    again = load_pretrained(tmp_path / "step-0")
+    _, model = small()
+    save_step(model, TEXT, tmp_path / "step-0")
+    again = open_checkpoint(tmp_path / "step-0")
     tokens = TEXT.tokens[None, :12]
     assert torch.equal(again(tokens), model(tokens).detach())
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "step-0").eval()
@@ -57,7 +57,7 @@ def test_training_learns_and_goes_on_bit_for_bit(tmp_path):
             batch=8,
             every=10,
             repeated=0.5,
-            kept=lambda m, step: steps_kept.append(step),
+            keep=lambda m, step: steps_kept.append(step),
             checkpoint=checkpoint,
         )
         return model, history, steps_kept
@@ -131,8 +131,8 @@ def test_factors_come_back_to_the_same_product(tmp_path):
 
 
 def test_the_space_before_an_answer_is_no_answer(tmp_path):
-    config, model = small()
-    save_step(model, config, TEXT, tmp_path / "one")
+    _, model = small()
+    save_step(model, TEXT, tmp_path / "one")
     text = TextTokens(tmp_path / "one")
     prompt, answer = text.question("the cat", "sat")
     assert text.decode(prompt) == "the cat " and text.decode([answer]) == "s"

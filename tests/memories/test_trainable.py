@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from simonides.memories import LinearTraining, MLPTraining, StackedFacts, embeddings
+from simonides.base import SimonidesError
+from simonides.memories import (
+    Population,
+    PopulationMemory,
+    StackedFacts,
+    TrainableLinear,
+    TrainableMLP,
+    embeddings,
+)
+from simonides.memories.laws.gradients import population_gradient
 
 SIZES = [(12, 12), (9, 14), (15, 7)]
 
@@ -34,46 +43,66 @@ def mlp(inputs, w, v):
 KINDS = {"linear": linear, "mlp": mlp}
 
 
-def problem(kind, drawn):
+def memories(kind, drawn):
     stacked = StackedFacts.stack(drawn)
     if kind == "linear":
-        return LinearTraining(facts=stacked)
-    return MLPTraining.draw(stacked, 5, [torch.Generator().manual_seed(seed) for seed in range(len(drawn))])
+        model = TrainableLinear(stacked)
+    else:
+        model = TrainableMLP(stacked, 5, [torch.Generator().manual_seed(seed) for seed in range(len(drawn))])
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    return model
 
 
 @pytest.mark.parametrize("block", [2**19, 30])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradient_loss_and_accuracy_of_runs_of_different_sizes(kind, block, generator, monkeypatch):
+def test_gradient_loss_and_accuracy_of_runs_of_different_sizes(kind, block, monkeypatch):
     monkeypatch.setattr("simonides.memories.trainable._BLOCK", block)
     drawn = facts()
-    found = problem(kind, drawn)
-    parameters = [torch.randn(p.shape, generator=generator).double() for p in found.start()]
-    gradient, loss, accuracy = found.gradient(parameters), found.loss(parameters), found.accuracy(parameters)
+    model = memories(kind, drawn)
+    loss, accuracy = model.loss(), model.accuracy()
+    gradient = torch.autograd.grad((loss * torch.tensor([1.0, 2.0, 3.0])).sum(), list(model.parameters()))
     for run, (inputs, outputs, targets) in enumerate(drawn):
-        own = [p[run].clone().requires_grad_() for p in parameters]
+        own = [p[run].detach().clone().requires_grad_() for p in model.parameters()]
         logits = KINDS[kind](inputs, *own) @ outputs.T
         expected = cross_entropy(logits, targets)
         for ours, theirs in zip(gradient, torch.autograd.grad(expected, own), strict=True):
-            torch.testing.assert_close(ours[run], theirs, rtol=1e-10, atol=1e-12)
+            torch.testing.assert_close(ours[run], (run + 1) * theirs, rtol=1e-10, atol=1e-12)
         torch.testing.assert_close(loss[run], expected)
         assert accuracy[run] == (logits.argmax(-1) == targets).double().mean()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_keeping_some_runs_changes_nothing_for_them(kind, generator):
-    found = problem(kind, facts())
-    parameters = [torch.randn(p.shape, generator=generator).double() for p in found.start()]
-    index = torch.tensor([0, 2])
-    fewer = found.keep(index).gradient([p[index] for p in parameters])
-    for ours, theirs in zip(fewer, found.gradient(parameters), strict=True):
-        torch.testing.assert_close(ours, theirs[index])
+def test_runs_that_stay_are_not_changed_and_all_come_back(kind):
+    model, whole = memories(kind, facts()), memories(kind, facts())
+    left = {1: model.state_of(1)}
+    model.keep(torch.tensor([0, 2]))
+    torch.testing.assert_close(model.loss(), whole.loss()[[0, 2]])
+    model.put_back([0, 2], left)
+    assert torch.equal(model.loss(), whole.loss())
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_memory_returns_what_was_trained(kind, generator):
-    found = problem(kind, facts())
-    parameters = [torch.randn(p.shape, generator=generator).double() for p in found.start()]
-    memory = found.memory(parameters)
+def test_the_memory_returns_what_was_trained(kind):
+    model = memories(kind, facts())
     for run, (inputs, _, _) in enumerate(facts()):
-        expected = KINDS[kind](inputs, *(p[run] for p in parameters))
-        torch.testing.assert_close(memory(StackedFacts.stack(facts()).inputs)[run, : len(inputs)], expected)
+        expected = KINDS[kind](inputs, *(p[run] for p in model.parameters()))
+        torch.testing.assert_close(model.memory()(model.facts.inputs)[run, : len(inputs)], expected)
+
+
+def test_a_population_learns_as_its_gradient_says():
+    generator = torch.Generator().manual_seed(0)
+    e, u = (torch.randn(2, n, 4, generator=generator, dtype=torch.float64) for n in (6, 3))
+    targets, p = torch.arange(6) % 3, torch.softmax(torch.arange(6.0).double(), 0)
+    model = PopulationMemory(Population(inputs=e, outputs=u, targets=targets, probabilities=p))
+    with torch.no_grad():
+        model.get_parameter("weight").copy_(torch.randn(2, 4, 4, generator=generator))
+    (gradient,) = torch.autograd.grad(model.loss().sum(), [model.get_parameter("weight")])
+    for run in range(2):
+        weight = model.get_parameter("weight")[run].detach()
+        labels = torch.nn.functional.one_hot(targets, 3).double()
+        torch.testing.assert_close(gradient[run], population_gradient(weight, e[run], u[run], labels, p))
+    with pytest.raises(SimonidesError, match="cannot be trained"):
+        PopulationMemory(Population(inputs=e, outputs=u, targets=targets, probabilities=p), trained=("W",))

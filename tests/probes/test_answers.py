@@ -8,24 +8,24 @@ import pytest
 import torch
 
 from simonides.base import SimonidesError, mean_interval
-from simonides.checkpoints import drawn_model, neox_config
+from simonides.checkpoints import neox_config, small_language_model
 from simonides.data import read_questions
 from simonides.probes import (
     Edit,
     Questions,
     answer,
-    compose,
+    answers_after_edits,
+    compose_edits,
     edited,
     layers_named,
     matrices_named,
     perplexity,
     split,
 )
-from simonides.probes.truncation_search import search
 
 
 def model():
-    found = drawn_model(neox_config(30, d=16, layers=3, heads=2), torch.Generator().manual_seed(0))
+    found = small_language_model(neox_config(30, d=16, layers=3, heads=2), torch.Generator().manual_seed(0))
     with torch.no_grad():
         for parameter in found.parameters():
             parameter.mul_(8.0)
@@ -65,13 +65,13 @@ def test_composition_takes_what_does_not_hurt_and_puts_the_model_back():
     net, asked = model(), questions()
     before = copy.deepcopy(net.state_dict())
     edits = [Edit(layer=n, matrix="W_in", share=s) for n in range(3) for s in (0.0, 0.25, 0.5)]
-    taken = list(compose(net, asked, edits))
+    taken = list(compose_edits(net, asked, edits))
     assert [edit.layer for edit, _ in taken] == [2, 1, 0]
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name])
     # the last layer's choice is the search's own
     first = taken[0][0]
-    found = search(net, asked, [e for e in edits if e.layer == 2])
+    found = answers_after_edits(net, asked, [e for e in edits if e.layer == 2])
     assert float(found[first].right.mean()) == max(float(one.right.mean()) for one in found.values())
     with edited(net, first):
         better = float(answer(net, asked).right.mean()) >= float(found[first].right.mean())

@@ -6,37 +6,23 @@ import pytest
 import torch
 
 from simonides.base import SimonidesError
-from simonides.checkpoints import Architecture, PretrainedModel
-from simonides.probes import MATRICES, Edit, Questions, answer, best, decompose, edited, matrix_of
-from simonides.probes.truncation_search import search
+from simonides.probes import (
+    Edit,
+    Questions,
+    answer,
+    answers_after_edits,
+    best_edit,
+    decompose,
+    edited,
+    matrix_of,
+)
+from tiny_models import checkpoint_model, toy
+
+MATRICES = ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_gate", "W_out")
 
 
-def model(parallel=False, gated=True, groups=2):
-    generator = torch.Generator().manual_seed(0)
-    a = Architecture(
-        vocabulary=40,
-        d=16,
-        layers=3,
-        heads=4,
-        groups=groups,
-        h=4,
-        hidden=24,
-        norm="rms",
-        rotated=4,
-        parallel=parallel,
-        gated=gated,
-        activation="silu",
-    )
-
-    def draw(name, shape):
-        return torch.ones(shape) if "scale" in name else torch.randn(shape, generator=generator) / shape[-1] ** 0.5
-
-    layers = [
-        {n: draw(n, s) for n, s in a.shapes().items() if not n.startswith("b_") and "shift" not in n}
-        for i in range(3)
-    ]
-    whole = {"W_E": torch.randn(40, 16, generator=generator), "final_scale": torch.ones(16)}
-    return PretrainedModel(a, whole, layers)
+def model(name="llama"):
+    return checkpoint_model(name)
 
 
 def questions():
@@ -53,12 +39,13 @@ def test_prompts_of_different_lengths_do_not_disturb_each_other():
         assert float(found.probability[row]) == pytest.approx(float(alone[asked.answers[row]]), rel=1e-4)
 
 
-@pytest.mark.parametrize("parallel", [False, True])
-def test_the_search_finds_what_each_edit_gives_from_scratch(parallel):
-    net, asked = model(parallel), questions()
+@pytest.mark.parametrize("make", [lambda: model(), lambda: model("phi"), lambda: toy("gated, RMS, rotary")])
+def test_the_search_finds_what_each_edit_gives_from_scratch(make):
+    net, asked = make(), questions()
     before = copy.deepcopy(net.state_dict())
-    edits = [Edit(layer=n, matrix=m, share=s) for n in (2, 0, 1) for m in MATRICES for s in (0.0, 0.5)]
-    found = search(net, asked, edits)
+    roles = [m for m in MATRICES if m in net.roles(0)]
+    edits = [Edit(layer=n, matrix=m, share=s) for n in (1, 0) for m in roles for s in (0.0, 0.5)]
+    found = answers_after_edits(net, asked, edits)
     assert set(found) == set(edits)
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name])
@@ -70,7 +57,7 @@ def test_the_search_finds_what_each_edit_gives_from_scratch(parallel):
 
 @pytest.mark.parametrize("matrix", MATRICES)
 def test_a_cut_matrix_has_the_rank_of_its_share(matrix):
-    net = model(groups=4)
+    net = model()
     whole = matrix_of(net, 1, matrix)
     with edited(net, Edit(layer=1, matrix=matrix, share=0.5)):
         cut = matrix_of(net, 1, matrix).clone()
@@ -82,20 +69,20 @@ def test_a_cut_matrix_has_the_rank_of_its_share(matrix):
 
 def test_the_edit_chosen_is_the_best_on_the_rows_given():
     net, asked = model(), questions()
-    found = search(net, asked, [Edit(layer=0, matrix="W_in", share=s) for s in (0.0, 0.25, 0.5, 1.0)])
+    found = answers_after_edits(net, asked, [Edit(layer=0, matrix="W_in", share=s) for s in (0.0, 0.25, 0.5, 1.0)])
     rows = torch.tensor([0, 2])
-    chosen = best(found, rows)
+    chosen = best_edit(found, rows)
     scores = {edit: (one.right[rows].mean(), one.probability[rows].log().mean()) for edit, one in found.items()}
     assert scores[chosen] == max(scores.values())
 
 
 def test_what_cannot_be_is_told():
-    net, asked = model(gated=False), questions()
-    with pytest.raises(SimonidesError, match="no gate"):
-        search(net, asked, [Edit(layer=0, matrix="W_gate", share=0.5)])
+    net, asked = model("gpt2"), questions()
+    with pytest.raises(SimonidesError, match="matrix of layer 0 'W_gate' is unknown"):
+        answers_after_edits(net, asked, [Edit(layer=0, matrix="W_gate", share=0.5)])
     with pytest.raises(SimonidesError, match="no layer 3"):
-        search(net, asked, [Edit(layer=3, matrix="W_in", share=0.5)])
-    with pytest.raises(SimonidesError, match="matrix 'W_x' is unknown"):
+        answers_after_edits(net, asked, [Edit(layer=3, matrix="W_in", share=0.5)])
+    with pytest.raises(SimonidesError, match="matrix of layer 0 'W_x' is unknown"):
         matrix_of(net, 0, "W_x")
     with pytest.raises(SimonidesError, match="none of them empty"):
         Questions.of([torch.zeros(0, dtype=torch.long)], [1])

@@ -4,79 +4,72 @@ import pytest
 import torch
 
 from simonides.base import SimonidesError, share_interval
-from simonides.checkpoints import Architecture, PretrainedModel, drawn_model, neox_config
+from simonides.nn import W_KQ, W_OV, Trace, read_by_heads
 from simonides.probes import (
     Spectrum,
-    attention_looks,
+    attention_scores,
     copied_share,
     head_weights,
-    leading_write,
-    looks,
     product_values,
+    repeated_reading,
     repeated_tokens,
-    units_write,
+    tokens_raised_by_singular_directions,
+    tokens_raised_by_units,
 )
+from tiny_models import FAMILIES, TOYS, VOCABULARY, checkpoint_model, toy
+
+MODELS = [
+    *(pytest.param(lambda name=name: toy(name), id=f"toy: {name}") for name in TOYS),
+    *(pytest.param(lambda name=name: checkpoint_model(name), id=name) for name in FAMILIES),
+]
 
 
-def neox():
-    model = drawn_model(neox_config(40, d=16, layers=2, heads=2), torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
-    return model.requires_grad_(False)
-
-
-def llama():
-    generator = torch.Generator().manual_seed(0)
-    a = Architecture(
-        vocabulary=40, d=16, layers=2, heads=4, groups=2, h=4, hidden=24, norm="rms", rotated=4, gated=True
-    )
-    layers = [
-        {n: torch.randn(s, generator=generator) for n, s in a.shapes().items() if n[0] == "W" or "scale" in n}
-        for _ in range(2)
-    ]
-    whole = {
-        "W_E": torch.randn(40, 16, generator=generator),
-        "final_scale": torch.randn(16, generator=generator),
-    }
-    return PretrainedModel(a, whole, layers)
-
-
-@pytest.mark.parametrize("make", [neox, llama])
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", MODELS)
 def test_heads_are_those_of_the_matrices_written_out(make):
     model = make()
-    every = torch.arange(40)
-    said = model.directions_said()
-    for number, found in enumerate(head_weights(model)):
-        read = model.tokens_read(number, every)
-        for head in range(model.architecture.heads):
-            table = said @ model.W_OV(number, head) @ read.mT  # W_U W_OV W_E
+    every = torch.arange(VOCABULARY)
+    directions = model.logit_directions()
+    layers = list(head_weights(model))
+    assert len(layers) == model.sizes.layers
+    for number, found in enumerate(layers):
+        read, behind = read_by_heads(model, number, every), model.attention_output_norm(number)
+        for head in range(model.sizes.heads):
+            circuit = W_OV(model, number, head)
+            written = circuit if behind is None else behind.gain[:, None] * circuit
+            table = directions @ written @ read.mT  # W_U W_OV W_E
             assert float(found.copied[head]) == pytest.approx(float((table.argmax(0) == every).float().mean()))
             values = torch.linalg.eigvals(table.double())
             expected = values.real.sum() / values.abs().sum()
             assert float(found.positive[head]) == pytest.approx(float(expected), abs=1e-3)
-            for name, weight in (("output", model.W_OV(number, head)), ("key_query", model.W_KQ(number, head))):
-                whole = torch.linalg.svdvals(weight)[: model.architecture.h]
+            for name, weight in (("output", circuit), ("key_query", W_KQ(model, number, head))):
+                whole = torch.linalg.svdvals(weight)[: model.sizes.head_dimension]
                 torch.testing.assert_close(getattr(found, f"{name}_values")[head], whole, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("make", [neox, llama])
-def test_directions_said_order_the_logits(make):
-    model = make()
-    stream = torch.randn(8, 16, generator=torch.Generator().manual_seed(2))
-    logits = model.unembedded(stream)
-    logits = logits - (0 if model.final_shift is None else model.W_U @ model.final_shift)
-    direct = stream @ model.directions_said().mT
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["gpt_neox", "llama", "gemma2", "opt", "olmo"])
+def test_logit_directions_order_the_logits(name):
+    model = checkpoint_model(name)
+    norm = model.model.get_submodule(model.family.final_norm)
+    stream = torch.randn(8, model.sizes.d, generator=torch.Generator().manual_seed(2))
+    stream[:, 0] += 100.0  # so that a cap on the logits is all that could bend them
+    normed = norm(stream) - norm(torch.zeros_like(stream))
+    logits = normed @ model.weight("W_U").mT
+    direct = stream @ model.logit_directions().mT
     torch.testing.assert_close(
-        logits / logits.norm(dim=1, keepdim=True), direct / direct.norm(dim=1, keepdim=True)
+        logits / logits.norm(dim=1, keepdim=True),
+        direct / direct.norm(dim=1, keepdim=True),
+        rtol=1e-3,
+        atol=1e-4,
     )
 
 
 def test_sampled_tokens_are_asked_among_all():
-    model = llama()
+    model = checkpoint_model("llama")
     tokens = torch.tensor([7, 3, 30])
     found = next(iter(head_weights(model, tokens)))
-    table = model.directions_said() @ model.W_OV(0, 1) @ model.tokens_read(0, tokens).mT
+    table = model.logit_directions() @ W_OV(model, 0, 1) @ read_by_heads(model, 0, tokens).mT
     assert float(found.copied[1]) == pytest.approx(float((table.argmax(0) == tokens).float().mean()))
 
 
@@ -97,7 +90,7 @@ def test_perfect_heads_score_one():
     for t in range(2 * length):
         for head, gap in enumerate((1, length, length - 1)):
             maps[0, head, t, t - gap] = float(t >= gap)
-    found = looks(maps)
+    found = attention_scores(maps)
     assert found.previous[:, 0].tolist() == [1, 0, 0]
     assert found.duplicate[:, 0].tolist() == [0, 1, 0]
     assert found.induction[:, 0].tolist() == [0, 0, 1]
@@ -105,15 +98,23 @@ def test_perfect_heads_score_one():
         repeated_tokens(4, 5, 1, torch.Generator())
 
 
-def test_attention_is_read_layer_by_layer():
-    model = neox()
-    sequences = repeated_tokens(40, 5, 2, torch.Generator().manual_seed(0))
-    kept = []
-    stream = model.through(model.embedded(sequences), keep=kept)
-    found = list(attention_looks(model, sequences))
-    for (seen, _), attention in zip(found, kept, strict=True):
-        assert torch.equal(seen.previous, looks(attention).previous)
-    torch.testing.assert_close(found[-1][1], stream)
+@pytest.mark.parametrize("make", [lambda: toy("post-norm"), lambda: checkpoint_model("gpt_neox")])
+def test_attention_is_scored_layer_by_layer(make):
+    model = make()
+    sequences = repeated_tokens(VOCABULARY, 5, 2, torch.Generator().manual_seed(0))
+    trace = Trace("layers.*.attention.weights")
+    logits = model.run(sequences, trace=trace)
+    scores, repeated = repeated_reading(model, sequences)
+    for layer, seen in enumerate(scores):
+        whole = attention_scores(trace[f"layers.{layer}.attention.weights"])
+        torch.testing.assert_close(seen.previous, whole.previous)
+        torch.testing.assert_close(seen.induction, whole.induction)
+    assert repeated == pytest.approx(float((logits[:, 5:9].argmax(-1) == sequences[:, 6:]).float().mean()))
+
+
+def test_an_encoder_is_scored_and_predicts_nothing():
+    scores, repeated = repeated_reading(checkpoint_model("bert"), torch.randint(60, (2, 8)))
+    assert len(scores) == 2 and repeated is None
 
 
 def test_singular_values_of_a_product():
@@ -123,17 +124,17 @@ def test_singular_values_of_a_product():
 
 
 def test_units_and_directions_write_what_the_table_says():
-    model = neox()
-    said = model.directions_said()
-    table = said @ model.layers[1].W_out  # tokens by units
-    found = units_write(model, 1, said, top=3)
+    model = checkpoint_model("gpt2")
+    said, out = model.logit_directions(), model.weight("W_out", 1)
+    table = said @ out  # tokens by units
+    found = tokens_raised_by_units(model, 1, said, top=3)
     assert torch.equal(found.tokens, table.topk(3, dim=0).indices.mT)
     peak = (table.max(0).values - table.mean(0)) / table.std(0)
     torch.testing.assert_close(found.peak, peak, rtol=1e-3, atol=1e-4)
-    leading, values = leading_write(model, 1, said, count=2, top=1)
-    torch.testing.assert_close(values, torch.linalg.svdvals(model.layers[1].W_out))
+    leading, values = tokens_raised_by_singular_directions(model, 1, said, count=2, top=1)
+    torch.testing.assert_close(values, torch.linalg.svdvals(out))
     best, worst = leading.tokens[0, 0], leading.tokens[1, 0]  # a direction and its opposite
-    left = torch.linalg.svd(model.layers[1].W_out).U[:, 0]
+    left = torch.linalg.svd(out).U[:, 0]
     assert {int(best), int(worst)} == {int((said @ left).argmax()), int((said @ left).argmin())}
 
 
@@ -146,8 +147,8 @@ def test_the_interval_of_a_share_is_scipys(share):
 
 
 def test_a_head_that_writes_nothing_copies_nothing():
-    model = neox()
-    model.layers[1].W_O.zero_()
+    model = checkpoint_model("gpt2")
+    model.set_weight("W_O", 1, torch.zeros_like(model.weight("W_O", 1)))
     found = list(head_weights(model))[1]
-    assert found.copied.tolist() == [0.0, 0.0] and found.positive.tolist() == [0.0, 0.0]
-    assert Spectrum(values=found.output_values).effective_rank.tolist() == [0.0, 0.0]
+    assert found.copied.tolist() == [0.0] * 4 and found.positive.tolist() == [0.0] * 4
+    assert Spectrum(values=found.output_values).effective_rank.tolist() == [0.0] * 4

@@ -60,7 +60,7 @@ def test_divergence_from_the_bigrams():
     net = model(feed_forward=("none", "linear"))
     law = TASK.bigrams.bigram
     with torch.no_grad():
-        logits = net.W_E @ net.layers[1].W_F.mT @ net.W_U.mT
+        logits = net.W_E @ net.weight("W_F", 1).mT @ net.W_U.mT
     expected = torch.nn.functional.kl_div(torch.log_softmax(logits, -1), law, reduction="none").sum(1)
     assert bigram_divergence(net, TASK.bigrams) == pytest.approx(float(expected.mean()))
     keep = torch.ones(65, dtype=torch.bool)

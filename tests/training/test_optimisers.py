@@ -4,7 +4,23 @@ import pytest
 import torch
 
 from simonides.base import SimonidesError
-from simonides.training import SGD, Adam, NormalisedDescent, SignDescent, StackedModel, fit
+from simonides.training import (
+    SGD,
+    AdagradScaling,
+    Adam,
+    AdamScaling,
+    Chain,
+    ClipNorm,
+    Momentum,
+    Muon,
+    NormalisedDescent,
+    Orthogonalise,
+    Sign,
+    SignDescent,
+    StackedModel,
+    WeightDecay,
+    fit,
+)
 
 FAMILY = {
     "sgd": lambda p, lr: SGD(p, lr),
@@ -13,7 +29,14 @@ FAMILY = {
     "sign-like adam": lambda p, lr: Adam(p, lr, betas=(0.0, 0.0)),
     "sign": lambda p, lr: SignDescent(p, lr),
     "sign with momentum": lambda p, lr: SignDescent(p, lr, momentum=0.5),
-    "normalised": lambda p, lr: NormalisedDescent(p, lr, stacked=isinstance(lr, torch.Tensor)),
+    "normalised": lambda p, lr: NormalisedDescent(p, lr),
+    "momentum of the normalised": lambda p, lr: NormalisedDescent(p, lr, momentum=0.9, momentum_last=True),
+    "momentum of the signs": lambda p, lr: SignDescent(p, lr, momentum=0.9, momentum_last=True),
+    "scaled sign": lambda p, lr: Chain(p, lr, [Sign(scaled=True)]),
+    "clipped": lambda p, lr: Chain(p, lr, [ClipNorm(0.1), Momentum(0.5, average=True)]),
+    "adagrad": lambda p, lr: Chain(p, lr, [AdagradScaling()]),
+    "decayed": lambda p, lr: Chain(p, lr, [AdamScaling(), WeightDecay(0.1)]),
+    "muon": lambda p, lr: Muon(p, lr),
 }
 
 
@@ -60,6 +83,15 @@ def test_a_stack_equals_its_runs_one_at_a_time(name):
         (lambda p: SGD(p, 0.1, momentum=0.9), lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)),
         (lambda p: Adam(p, 0.01), lambda p: torch.optim.Adam(p, 0.01)),
         (lambda p: Adam(p, 0.01, betas=(0.5, 0.9)), lambda p: torch.optim.Adam(p, 0.01, betas=(0.5, 0.9))),
+        (
+            lambda p: SGD(p, 0.1, momentum=0.9, weight_decay=0.1),
+            lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.1),
+        ),
+        (
+            lambda p: Chain(p, 0.01, [AdamScaling(), WeightDecay(0.1)]),
+            lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1),
+        ),
+        (lambda p: Chain(p, 0.1, [AdagradScaling()]), lambda p: torch.optim.Adagrad(p, 0.1)),
     ],
 )
 def test_equals_torchs(ours, theirs):
@@ -90,3 +122,27 @@ def test_refusals():
         SGD([p], float("nan"))
     with pytest.raises(SimonidesError, match="betas"):
         Adam([p], 0.1, betas=(1.0, 0.9))
+
+
+def test_orthogonalised_steps_are_nearly_so():
+    matrices = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(0))
+    (found,) = Orthogonalise()([matrices], [matrices], [{}], stacked=True)
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.6 and values.max() < 1.3
+    left, _, right = torch.linalg.svd(matrices, full_matrices=False)
+    assert torch.nn.functional.cosine_similarity(found.flatten(1), (left @ right).flatten(1)).min() > 0.95
+
+
+def test_muon_is_torchs_up_to_its_short_type():
+    one, other = model(0)[0].float(), model(0)[0].float()
+    one.bias.requires_grad_(False)
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = Muon([one.weight], 0.1), torch.optim.Muon([other.weight], lr=0.1, weight_decay=0.0)
+    for _ in range(5):
+        gradient = torch.randn(4, 3, generator=generator)
+        one.weight.grad, other.weight.grad = gradient, gradient.clone()
+        ours.step()
+        theirs.step()
+    # torch's rate grows with the square root of rows over columns, and its iteration is in bfloat16
+    moved, wanted = one.weight - model(0)[0].weight.float(), other.weight - model(0)[0].weight.float()
+    torch.testing.assert_close(moved * (4 / 3) ** 0.5, wanted, rtol=0.05, atol=0.02)

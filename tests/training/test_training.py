@@ -6,8 +6,23 @@ import pytest
 import torch
 from torch import nn
 
-from simonides.base import SimonidesError
-from simonides.training import SGD, Adam, DivergenceError, StackedModel, fit, gradient_flow, replay
+from simonides.base import DivergenceError, SimonidesError
+from simonides.training import (
+    SGD,
+    Adam,
+    Checkpoint,
+    Constant,
+    Cosine,
+    DivergedTraining,
+    LineSearch,
+    Records,
+    StackedModel,
+    Update,
+    fit,
+    gradient_flow,
+    replay,
+    sweep,
+)
 
 
 def net():
@@ -25,9 +40,20 @@ def batches(generator):
     return inputs, inputs[:, :3].argmax(1)
 
 
-def train(model, steps, optimiser=lambda p: Adam(p, 0.01), **more):
+def train(model, steps, optimiser=lambda p: Adam(p, 0.01), checkpoint=None, update=None, **records):
     generator = torch.Generator().manual_seed(1)
-    return fit(model, loss, batches, optimiser, steps, generator, every=5, **more)
+    place = Checkpoint(path=checkpoint, every=4) if checkpoint else None
+    return fit(
+        model,
+        loss,
+        batches,
+        optimiser,
+        steps,
+        generator,
+        update=update,
+        records=Records(**{"every": 5, **records}),
+        checkpoint=place,
+    )
 
 
 OPTIMISERS = {
@@ -48,9 +74,9 @@ def test_resumed_training_has_the_same_bits(name, cut, tmp_path):
     found = train(fresh, 20, OPTIMISERS[name], probes=probes, checkpoint=tmp_path / "c.safetensors")
     for a, b in zip(whole.parameters(), fresh.parameters(), strict=True):
         assert torch.equal(a, b)
-    rows = dict(zip(found.steps, found.rows, strict=True))
-    for step, row in zip(expected.steps, expected.rows, strict=True):
-        assert all(torch.equal(rows[step][column], row[column]) for column in row)
+    assert found.steps == expected.steps
+    for name, values in expected.columns.items():
+        assert torch.equal(found.column(name), values)
 
 
 def test_a_training_killed_between_checkpoints_goes_on_from_the_last(tmp_path):
@@ -65,8 +91,8 @@ def test_a_training_killed_between_checkpoints_goes_on_from_the_last(tmp_path):
 
     interrupted.calls = 0
     with pytest.raises(KeyboardInterrupt):
-        train(net(), 30, checkpoint=path, checkpoint_every=4, probes={"x": interrupted})
-    found = train(net(), 30, checkpoint=path, checkpoint_every=4, probes={"x": lambda m: 0.0})
+        train(net(), 30, checkpoint=path, probes={"x": interrupted})
+    found = train(net(), 30, checkpoint=path, probes={"x": lambda m: 0.0})
     assert torch.equal(found.column("loss"), expected.column("loss"))
 
 
@@ -81,7 +107,7 @@ def test_stops_early_and_stays_stopped(tmp_path):
 
 def test_divergence_is_told_and_keeps_what_was_seen():
     model = nn.Linear(2, 1)
-    with pytest.raises(DivergenceError, match="no longer finite after") as caught:
+    with pytest.raises(DivergedTraining, match="no longer finite after") as caught:
         fit(
             model,
             lambda m, b: m(b).square().mean(),
@@ -89,10 +115,10 @@ def test_divergence_is_told_and_keeps_what_was_seen():
             lambda p: SGD(p, 1e20),
             100,
             torch.Generator(),
-            every=1,
         )
-    assert caught.value.history.steps
+    assert caught.value.history.steps == [0], "noticed when it happened, not at the next record"
     assert caught.value.history.finite()
+    assert isinstance(caught.value, DivergenceError)
 
 
 def test_one_diverging_run_does_not_stop_the_others():
@@ -104,7 +130,7 @@ def test_one_diverging_run_does_not_stop_the_others():
         lambda p: SGD(p, torch.tensor([0.1, 1e20])),
         50,
         torch.Generator(),
-        every=1,
+        records=Records(every=1),
     )
     assert history.finite().tolist() == [True, False]
     assert history.column("loss")[-1, 0] < 1e-6
@@ -114,9 +140,21 @@ def test_checkpoints_of_another_model_are_refused(tmp_path):
     path = tmp_path / "c.safetensors"
     train(net(), 5, checkpoint=path)
     with pytest.raises(SimonidesError, match="another model"):
-        fit(nn.Linear(4, 3), loss, batches, lambda p: Adam(p, 0.01), 5, torch.Generator(), checkpoint=path)
-    with pytest.raises(SimonidesError, match="trained by Adam"):
+        fit(
+            nn.Linear(4, 3),
+            loss,
+            batches,
+            lambda p: Adam(p, 0.01),
+            5,
+            torch.Generator(),
+            checkpoint=Checkpoint(path=path),
+        )
+    with pytest.raises(SimonidesError, match="trained with optimiser settings"):
         train(net(), 5, lambda p: SGD(p, 0.1), checkpoint=path)
+    with pytest.raises(SimonidesError, match=r"rate.: 0\.01"):
+        train(net(), 5, lambda p: Adam(p, 0.02), checkpoint=path)
+    with pytest.raises(SimonidesError, match=r"trained with update .*clip=None"):
+        train(net(), 5, update=Update(clip=1.0), checkpoint=path)
     path.write_bytes(b"\x10" * 100)
     with pytest.raises(SimonidesError, match="cannot be read"):
         train(net(), 5, checkpoint=path)
@@ -156,9 +194,10 @@ def test_frozen_parameters_stay_frozen():
         train(frozen, 1)
 
 
-def test_the_bar_shows_loss_and_probes(capsys):
+def test_progress_shows_loss_and_probes_in_a_log(capsys, monkeypatch):
+    monkeypatch.setattr("simonides.base.bars._PAUSE", 0.0)
     train(net(), 10, probes={"norm": lambda m: m[0].weight.norm()}, progress=True)
-    assert "norm" in capsys.readouterr().err
+    assert "training: 5 of 10" in (told := capsys.readouterr().err) and "norm" in told
 
 
 def test_flow_is_the_limit_of_small_steps():
@@ -173,7 +212,7 @@ def test_flow_is_the_limit_of_small_steps():
 
 def test_probes_thought_of_later_see_what_those_in_training_saw(tmp_path):
     probes = {"norm": lambda m: m[0].weight.norm()}
-    history = train(net(), 12, probes=probes, kept=tmp_path / "kept")
+    history = train(net(), 12, probes=probes, keep=tmp_path / "kept")
     again = replay(net(), tmp_path / "kept", probes)
     assert again.steps == history.steps == [0, 5, 10, 12]
     assert torch.equal(again.column("norm"), history.column("norm"))
@@ -182,7 +221,7 @@ def test_probes_thought_of_later_see_what_those_in_training_saw(tmp_path):
 def test_kept_models_are_checked(tmp_path):
     with pytest.raises(SimonidesError, match="no snapshots"):
         replay(net(), tmp_path, {})
-    train(net(), 1, kept=tmp_path)
+    train(net(), 1, keep=tmp_path)
     with pytest.raises(SimonidesError, match="another model"):
         replay(nn.Linear(2, 2), tmp_path, {})
     (tmp_path / "step-000001.safetensors").write_bytes(b"rubbish")
@@ -196,3 +235,219 @@ def test_a_probe_may_see_several_things_at_once():
     found, expected = train(net(), 6, probes=both), train(net(), 6, probes=apart)
     for name in apart:
         assert torch.equal(found.column(name), expected.column(name))
+
+
+def stack(runs=3):
+    models = []
+    for seed in range(runs):
+        torch.manual_seed(seed)
+        models.append(nn.Linear(4, 3))
+    return StackedModel(models)
+
+
+def draw_stacked(generators, runs):
+    drawn = [batches(generator) for generator in generators]
+    return tuple(torch.stack(part) for part in zip(*drawn, strict=True))
+
+
+def train_stack(model, steps, checkpoint=None, **records):
+    return fit(
+        model,
+        lambda m, b: m.each(loss, b),
+        draw_stacked,
+        lambda p: Adam(p, torch.tensor([0.1, 0.02, 0.005])),
+        steps,
+        [torch.Generator().manual_seed(seed) for seed in range(3)],
+        records=Records(every=4, **records),
+        checkpoint=checkpoint,
+    )
+
+
+def test_runs_that_are_finished_leave_and_the_others_do_not_notice():
+    left = []
+
+    def first_leaves(record, step):
+        done = torch.zeros(len(record["loss"]), dtype=torch.bool)
+        if step == 8:
+            done[0] = True
+            left.append(step)
+        return done
+
+    whole, parted = stack(), stack()
+    expected = train_stack(whole, 20)
+    found = train_stack(parted, 20, retire=first_leaves)
+    assert left and parted.runs == 3
+    for one, other in zip(whole.parameters(), parted.parameters(), strict=True):
+        torch.testing.assert_close(one[1:], other[1:])
+        assert not torch.equal(one[0], other[0])
+    torch.testing.assert_close(found.column("loss")[:, 1:], expected.column("loss")[:, 1:])
+    assert (found.column("loss")[2:, 0] == found.column("loss")[2, 0]).all()
+
+
+def test_a_training_that_runs_have_left_is_resumed_to_the_bit(tmp_path):
+    def at_eight(record, step):
+        done = torch.zeros(len(record["loss"]), dtype=torch.bool)
+        done[0] = step == 8 and len(done) == 3
+        return done
+
+    whole, parted, fresh = stack(), stack(), stack()
+    expected = train_stack(whole, 20, retire=at_eight)
+    path = Checkpoint(path=tmp_path / "c", every=2)
+
+    def broken(record, step):
+        if step == 16:
+            raise KeyboardInterrupt
+        return at_eight(record, step)
+
+    with pytest.raises(KeyboardInterrupt):
+        train_stack(parted, 20, path, retire=broken)
+    found = train_stack(fresh, 20, path, retire=at_eight)
+    assert torch.equal(found.column("loss"), expected.column("loss"))
+    for one, other in zip(whole.parameters(), fresh.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_batches_are_asked_as_often_as_there_are_steps():
+    asked = []
+
+    def counted(generator):
+        asked.append(1)
+        return batches(generator)
+
+    fit(net(), loss, counted, lambda p: SGD(p, 0.1), 7, torch.Generator())
+    assert len(asked) == 7
+    fit(net(), loss, counted, lambda p: SGD(p, 0.1), 7, torch.Generator(), Update(accumulate=3))
+    assert len(asked) == 7 + 21
+
+
+def test_accumulated_batches_are_one_large_batch():
+    def large(generator):
+        drawn = [batches(generator) for _ in range(4)]
+        return tuple(torch.cat(part) for part in zip(*drawn, strict=True))
+
+    one, other = net(), net()
+    fit(one, loss, large, lambda p: SGD(p, 0.1), 5, torch.Generator().manual_seed(0))
+    fit(other, loss, batches, lambda p: SGD(p, 0.1), 5, torch.Generator().manual_seed(0), Update(accumulate=4))
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_clipping_is_torchs_run_by_run():
+    stacked = stack()
+    fit(
+        stacked,
+        lambda m, b: m.each(loss, b),
+        draw_stacked,
+        lambda p: SGD(p, 0.5),
+        4,
+        [torch.Generator().manual_seed(seed) for seed in range(3)],
+        Update(clip=0.1),
+    )
+    for run in range(3):
+        torch.manual_seed(run)
+        alone, generator = nn.Linear(4, 3), torch.Generator().manual_seed(run)
+        method = torch.optim.SGD(alone.parameters(), 0.5)
+        for _ in range(4):
+            method.zero_grad()
+            loss(alone, batches(generator)).backward()
+            nn.utils.clip_grad_norm_(alone.parameters(), 0.1)
+            method.step()
+        for got, expected in zip(stacked.run(run).parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_schedule_multiplies_the_rate_of_each_step():
+    schedule, rates = Cosine(steps=10, warmup=3, floor=0.1), []
+    model = net()
+    method = SGD(model.parameters(), 0.2)
+    fit(
+        model,
+        loss,
+        batches,
+        lambda p: method,
+        10,
+        torch.Generator(),
+        Update(schedule=schedule),
+        after_update=[lambda state: rates.append(state.optimiser.param_groups[0]["lr"])],
+    )
+    assert rates == pytest.approx([0.2 * schedule(step) for step in range(10)])
+    assert rates[2] == pytest.approx(0.2) and Constant(warmup=2)(5) == 1.0
+    with pytest.raises(SimonidesError, match="shorter warm-up"):
+        Cosine(steps=3, warmup=3)
+
+
+def test_a_line_search_never_rises_and_counts_its_cost():
+    searches = []
+
+    def make(parameters):
+        searches.append(LineSearch(parameters, 10.0, slope=0.5))
+        return searches[0]
+
+    curvature = torch.tensor([1.0, 4.0])
+    model = nn.Linear(2, 1, bias=False)
+    history = fit(
+        model,
+        lambda m, _: (curvature * m.weight[0].square()).sum(),
+        lambda _: None,
+        make,
+        30,
+        torch.Generator(),
+        records=Records(every=1),
+    )
+    losses = history.column("loss")
+    assert (losses.diff() <= 0).all() and losses[-1] < 1e-3 * losses[0]
+    assert searches[0].evaluations >= 30
+
+
+def test_a_sweep_tells_when_the_best_rate_is_on_the_edge():
+    def model():
+        torch.manual_seed(0)
+        return nn.Linear(2, 1, bias=False)
+
+    def quadratic(m, batch):
+        return (m(batch) ** 2).mean()
+
+    def draw(generator):
+        return torch.eye(2) * 2**0.5
+
+    generators = [torch.Generator().manual_seed(seed) for seed in range(2)]
+    inside = sweep([model(), model()], quadratic, draw, SGD, [0.01, 0.45, 2.0], 20, generators)
+    assert inside.best.tolist() == [1, 1] and not inside.on_edge.any() and inside.warning() == ""
+    edge = sweep([model(), model()], quadratic, draw, SGD, [0.001, 0.01, 0.1], 20, generators)
+    assert edge.on_edge.all() and "highest for 2 of 2 seeds" in edge.warning()
+    with pytest.raises(SimonidesError, match="at least three"):
+        sweep([model()], quadratic, draw, SGD, [0.1, 0.2], 20, generators[:1])
+
+
+def test_validation_and_events():
+    seen = []
+    held = [batches(torch.Generator().manual_seed(9)) for _ in range(2)]
+    model = net()
+    history = fit(
+        model,
+        loss,
+        batches,
+        lambda p: SGD(p, 0.1),
+        4,
+        torch.Generator(),
+        records=Records(validation=held),
+        before_update=[lambda state: seen.append(state.model[0].weight.grad is not None)],
+        after_update=[lambda state: seen.append(state.done)],
+    )
+    assert seen == [True, 1, True, 2, True, 3, True, 4]
+    with torch.no_grad():
+        expected = sum(float(loss(model, batch)) for batch in held) / 2
+    assert float(history.column("validation_loss")[-1]) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(SimonidesError, match="no column 'los' was recorded; did you mean 'loss'"):
+        history.column("los")
+
+
+def test_the_forward_pass_may_be_in_a_short_type():
+    kinds = []
+
+    def seen(model, batch):
+        kinds.append(model(batch[0]).dtype)
+        return loss(model, batch)
+
+    fit(net(), seen, batches, lambda p: SGD(p, 0.1), 1, torch.Generator(), Update(autocast=torch.bfloat16))
+    assert kinds[0] == torch.bfloat16

@@ -74,14 +74,14 @@ def small_language_model(config: Mapping[str, Any], generator: torch.Generator) 
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
                 parameter.zero_()
-        for role in ("W_E", "W_U"):
-            weight = model.weight(role)
-            weight.copy_(_SCALE * torch.randn(weight.shape, generator=generator))
         for layer in range(sizes.layers):
             for role in ("W_Q", "W_K", "W_V", "W_O", "W_in", "W_out"):
                 scale = _SCALE / (2 * sizes.layers) ** 0.5 if role in ("W_O", "W_out") else _SCALE
                 shape = model.weight(role, layer).shape
                 model.set_weight(role, layer, scale * torch.randn(shape, generator=generator))
+        for role in ("W_E", "W_U"):
+            weight = model.weight(role)
+            weight.copy_(_SCALE * torch.randn(weight.shape, generator=generator))
     return model.requires_grad_(True)
 
 

@@ -286,7 +286,11 @@ class Transformer(nn.Module):
             changed = watch(f"{prefix}embedding", stream)
             # what was changed is no sum of embeddings any more
             stream, factored = changed, factored if changed is stream else None
-        return self._through(stream, factored, 0, at, mask, watch, prefix)
+        if watch is None or at is None:
+            return self._through(stream, factored, 0, at, mask, watch, prefix)
+        # what is watched is whole, wherever the answer is read
+        whole = self._through(stream, factored, 0, None, mask, watch, prefix)
+        return whole.gather(1, at[..., None].expand(-1, -1, whole.shape[-1]))
 
     def run(
         self,
@@ -296,6 +300,8 @@ class Transformer(nn.Module):
         interventions: Interventions | None = None,
     ) -> Float[Tensor, "B Q outputs"]:
         """Logits, with activations kept or changed by name; see `simonides.nn.watching`.
+
+        Activations are those of all positions, also where logits are asked for at some.
 
         Raises:
             SimonidesError: when a name or pattern meets no activation, or tokens are not the model's.

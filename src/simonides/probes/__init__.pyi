@@ -21,9 +21,11 @@ from .edits import layers_named as layers_named
 from .edits import matrices_named as matrices_named
 from .edits import matrix_of as matrix_of
 from .edits import replaced as replaced
+from .heads import attention_scores as attention_scores
 from .heads import copied_share as copied_share
 from .heads import head_weights as head_weights
 from .heads import product_values as product_values
+from .heads import repeated_reading as repeated_reading
 from .heads import repeated_tokens as repeated_tokens
 from .in_context import InContext as InContext
 from .in_context import baselines as baselines
@@ -31,6 +33,8 @@ from .in_context import masked_loss as masked_loss
 from .inspection import Reading as Reading
 from .inspection import inspect as inspect
 from .inspection import inspect_training as inspect_training
+from .neurons import tokens_raised_by_singular_directions as tokens_raised_by_singular_directions
+from .neurons import tokens_raised_by_units as tokens_raised_by_units
 from .population import population_errors as population_errors
 from .recall import accuracy as accuracy
 from .recall import margin_summary as margin_summary
@@ -48,4 +52,5 @@ from .truncation import decompose as decompose
 from .truncation import decompose_leading as decompose_leading
 from .truncation_search import answers_after_edits as answers_after_edits
 from .truncation_search import best_edit as best_edit
+from .truncation_search import compose_edits as compose_edits
 from .written import written_memory as written_memory

@@ -73,13 +73,6 @@ def load_state(state: TrainingState, path: Path, settings: str) -> None:
         done, wanted = about["done"], about["settings"]
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise SimonidesError(f"checkpoint {path} cannot be read ({error}); remove it to start again.") from None
-    own = _settings(state, settings)
-    if different := [name for name in own if own[name] != wanted.get(name)]:
-        name = different[0]
-        raise SimonidesError(
-            f"checkpoint {path} was trained with {name} {wanted.get(name)}, not {own[name]}; go on with that, or "
-            "remove it."
-        )
     runs = about["runs"]
     if isinstance(state.model, Stack) and len(runs) < state.model.runs:
         before = [p for p in state.model.parameters() if p.requires_grad]
@@ -88,6 +81,13 @@ def load_state(state: TrainingState, path: Path, settings: str) -> None:
             state.model.keep(place)
             after = [p for p in state.model.parameters() if p.requires_grad]
             state.optimiser = keep_optimiser_runs(state.optimiser, before, after, place)
+    own = _settings(state, settings)
+    if different := [name for name in own if own[name] != wanted.get(name)]:
+        name = different[0]
+        raise SimonidesError(
+            f"checkpoint {path} was trained with {name} {wanted.get(name)}, not {own[name]}; go on with that, or "
+            "remove it."
+        )
     stored = _under(tensors, "model.")
     expected = {name: value.shape for name, value in state.model.state_dict().items()}
     if {name: value.shape for name, value in stored.items()} != expected:

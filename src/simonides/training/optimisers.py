@@ -33,10 +33,17 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class Momentum:
-    """b <- beta b + d, and b goes on (Polyak 1964, as torch's SGD); with `average` b <- beta b + (1 - beta) d."""
+    """b <- beta b + d, and b goes on (Polyak 1964, as torch's SGD).
+
+    Arguments:
+        beta: how much of the past is kept.
+        average: whether b <- beta b + (1 - beta) d instead.
+        nesterov: whether what goes on looks a step ahead: d + beta b, or of an average (1 - beta) d + beta b.
+    """
 
     beta: float
     average: bool = False
+    nesterov: bool = False
 
     def __call__(
         self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
@@ -50,7 +57,10 @@ class Momentum:
                 memory["momentum"] = direction.clone()
             else:
                 memory["momentum"].mul_(self.beta).add_(direction)
-        return [memory["momentum"] for memory in memories]
+        if not self.nesterov:
+            return [memory["momentum"] for memory in memories]
+        share = 1 - self.beta if self.average else 1.0
+        return [share * d + self.beta * m["momentum"] for d, m in zip(directions, memories, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -296,8 +306,8 @@ def Adam(  # noqa: N802
 def Muon(  # noqa: N802
     params: Iterable[Tensor], lr: Rate, momentum: float = 0.95, stacked: bool = False
 ) -> Chain:
-    """Momentum, then orthogonalisation of each matrix (Jordan et al. 2024)."""
-    return Chain(params, lr, [*_momentum(momentum), Orthogonalise()], stacked)
+    """Nesterov's momentum, then orthogonalisation of each matrix (Jordan et al. 2024, as torch's)."""
+    return Chain(params, lr, [Momentum(momentum, average=True, nesterov=True), Orthogonalise()], stacked)
 
 
 def sum_by_run(values: Sequence[Tensor], stacked: bool) -> Float[Tensor, "*runs"]:
