@@ -3,11 +3,12 @@ SHELL := /bin/bash
 BIN := .venv/bin
 DEMO := demo
 
-.PHONY: help demo install test lint docs bench clean
+.PHONY: help demo install test test-slow test-all lint docs bench clean
 
 help:
 	@echo "make demo     run the claims of the talk at desk scale and write a page (six minutes on two cores)"
-	@echo "make test     run everything that CI runs"
+	@echo "make test     run the checks and the tests: under ten minutes on two cores"
+	@echo "make test-all run all that CI runs: the same, and what takes minutes"
 	@echo "make install  only make .venv with simonides in it"
 	@echo "make docs     build the documentation into docs/_build/html"
 	@echo "make bench    measure the hot paths against their floors"
@@ -38,7 +39,13 @@ lint: .venv/.tested
 	$(BIN)/lint-imports
 
 test: lint docs
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto -m "not slow"
+
+# what takes minutes and is no less wanted: every claim at smoke scale, clusters, a real model
+test-slow: .venv/.tested
+	$(BIN)/pytest -n auto -m slow
+
+test-all: test test-slow
 
 docs: .venv/.tested
 	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs docs/_build/html

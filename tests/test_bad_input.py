@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from simonides.checkpoints import drawn_model, neox_config, save_step
+from simonides.checkpoints import neox_config, save_step, small_language_model
 from simonides.cli import main
 from simonides.data import text_of
 
@@ -21,10 +21,10 @@ def places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bad")
     text = text_of(CONTENT)
     config = neox_config(len(text.characters), d=16, layers=2, heads=2, length=16)
-    model = drawn_model(config, torch.Generator().manual_seed(0))
-    save_step(model, config, text, folder / "CHECKPOINT")
+    model = small_language_model(config, torch.Generator().manual_seed(0))
+    save_step(model, text, folder / "CHECKPOINT")
     for name in ("HALF", "LIES", "NOCONFIG", "BADCONFIG", "NOTOKENS"):
-        save_step(model, config, text, folder / name)
+        save_step(model, text, folder / name)
     (folder / "HALF" / "model.safetensors").write_bytes(
         (folder / "CHECKPOINT" / "model.safetensors").read_bytes()[:5000]
     )
@@ -132,15 +132,15 @@ BAD = [
     (["recall", "element-symbol", "--seed", "-1"], "seed = -1 is too small"),
     (["recall", "element-symbol", "--model", "transformer", "--rule", "pseudo_inverse"], "for the matrix"),
     (["inspect", "NOCONFIG"], "has no config.json"),
-    (["inspect", "BADCONFIG"], "describes no model"),
+    (["inspect", "BADCONFIG"], "cannot be opened"),
     (["inspect", "FOREIGN"], "'mamba' is not supported"),
     (["inspect", "PICKLED"], "may run code"),
-    (["inspect", "HALF"], "cannot be read"),
-    (["inspect", "LIES"], "cannot be read"),
+    (["inspect", "HALF"], "cannot be opened"),
+    (["inspect", "LIES"], "cannot be opened"),
     (["inspect", "FAKE.gguf"], "no sound GGUF file"),
     (["inspect", "TEXT"], "is no folder"),
     (["inspect", "CHECKPOINT", "--sequences", "1000000000"], "GB this machine has"),
-    (["inspect", "CHECKPOINT", "--text", "SHORT"], "give more"),
+    (["inspect", "CHECKPOINT", "--text", "SHORT"], "give a longer one"),
     (["inspect", "CHECKPOINT", "--out", "FILE"], "FILE"),
     (["truncate", "NOTOKENS", "--rank", "2"], "cannot be read"),
     (["truncate", "NAN", "--rank", "2", "--text", "TEXT"], "NaN or infinite"),

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from simonides.checkpoints import load_factors, load_pretrained
+from simonides.checkpoints import load_factors, open_checkpoint
 from simonides.cli import main
 from simonides.probes import decompose, matrix_of
 
@@ -79,7 +79,7 @@ def test_a_truncated_checkpoint_is_the_one_that_was_judged(small, tmp_path, ques
     )
     assert code == 0, err
     assert "layer 1 W_in: rank 3 of 16" in text
-    whole, cut = load_pretrained(folder), load_pretrained(out / "checkpoint")
+    whole, cut = open_checkpoint(folder), open_checkpoint(out / "checkpoint")
     for name in ("W_in", "W_O"):
         parts = decompose(matrix_of(whole, 1, name))
         torch.testing.assert_close(matrix_of(cut, 1, name), parts.at_rank(3), atol=1e-6, rtol=1e-5)

@@ -257,7 +257,7 @@ def test_failures_are_told_once_with_their_line(tmp_path, capsys):
     code, out, err = simonides("run", path, *options, capsys=capsys)
     assert code == 1
     assert err.count("boom") == 1
-    assert "and 19 more runs: ValueError: boom (noise.py, line 12)" in err
+    assert "and 19 more runs: ValueError: boom (noise.py, line 11)" in err
     assert out.startswith("undecided  local/noise  20 of 20 runs are missing, 20 of them failed")
 
 

@@ -9,8 +9,9 @@ import threading
 import pytest
 
 from simonides.cli import main
-from simonides.commands.explore import explore_page, server
+from simonides.commands.explore import server
 from simonides.memories.laws.recall import linear_recall
+from simonides.papers.memories.explore import explore_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

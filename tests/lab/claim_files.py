@@ -12,11 +12,7 @@ import time
 
 import torch
 
-from simonides.lab import Claim, Runs
-from simonides.lab.figures import Overlay
-from simonides.lab import product
-from simonides.lab import Threshold, Within
-
+from simonides.lab import Claim, Overlay, Runs, Threshold, Within, product
 
 '''
 

@@ -1,5 +1,6 @@
 """Files: what a user brings is read whole or refused in words; what is written is whole or not there."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -55,7 +56,8 @@ def replacing(path: Path) -> Iterator[Path]:
             f"{path} cannot be written: {error}; free the space or choose another place."
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, content: str) -> None:

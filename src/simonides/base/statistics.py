@@ -91,4 +91,4 @@ def log_slope(
     """
     centred = np.log(x) - np.log(x).mean()
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.log(y) @ centred / (centred @ centred)
+        return np.asarray(np.log(y) @ centred / (centred @ centred))

@@ -187,6 +187,8 @@ class CheckpointModel(nn.Module):
 
     def _probed(self, module: nn.Module) -> Norm:
         epsilon = next((float(getattr(module, name)) for name in _EPSILONS if hasattr(module, name)), 1e-5)
+        if not 0 <= epsilon < 1:
+            raise SimonidesError(f"a norm's epsilon is {epsilon}; expected a small number of at least 0.")
         return probed_norm(module, self.sizes.d, epsilon, self._embedding.get_parameter("weight"))
 
     def _sizes(self) -> Sizes:

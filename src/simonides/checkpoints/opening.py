@@ -53,15 +53,32 @@ def open_checkpoint(
             that its roles do not tell.
     """
     if isinstance(source, nn.Module):
-        model = CheckpointModel(source)
-    else:
-        path = Path(source)
-        with quiet_transformers():
-            inner = open_gguf(path, dtype) if path.suffix == ".gguf" else _open_folder(path, dtype)
-        model = CheckpointModel(inner.requires_grad_(False))
+        return _trusted(source, verify)
+    path = Path(source)
+    with quiet_transformers():
+        inner = open_gguf(path, dtype) if path.suffix == ".gguf" else _open_folder(path, dtype)
+        try:
+            return _trusted(inner.requires_grad_(False), verify)
+        except SimonidesError:
+            raise
+        except Exception as error:  # a configuration may ask for what no model can do
+            raise SimonidesError(f"{path} describes no model that runs: {_first_line(error)}") from None
+
+
+def _trusted(inner: nn.Module, verify: bool) -> CheckpointModel:
+    """A model with its roles, whose numbers are numbers and whose roles are checked."""
+    model = CheckpointModel(inner)
+    check_finite(model)
     if verify:
         verify_roles(model, sorted({0, model.sizes.layers - 1}))
     return model
+
+
+def check_finite(model: CheckpointModel) -> None:
+    """Raise `SimonidesError` where a weight is NaN or infinite, with its name."""
+    for name, parameter in model.model.named_parameters():
+        if not bool(torch.isfinite(parameter).all()):
+            raise SimonidesError(f"{name} holds NaN or infinite numbers; is the checkpoint what it was?")
 
 
 def read_config(folder: Path) -> dict[str, Any]:

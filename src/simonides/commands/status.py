@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
 from simonides.commands.targets import existing, find
-from simonides.lab import ClaimFile, count, kept_keys
+
+if TYPE_CHECKING:
+    from simonides.lab import ClaimFile
 
 _SHOWN = 3
 
@@ -26,6 +28,8 @@ class Status:
 
 def execute(options: Status) -> int:
     """Count the runs of each claim."""
+    from simonides.lab import count, kept_keys
+
     store = existing(options.store)
     entries: list[dict[str, Any]] = []
     for file in find(options.target):
@@ -54,7 +58,7 @@ def execute(options: Status) -> int:
     return 0
 
 
-def _planned(file: ClaimFile, scale: str) -> list[str]:
+def _planned(file: "ClaimFile", scale: str) -> list[str]:
     # the claim was never run here as it is now, so it must be loaded, and torch with it
     from simonides.lab import Plan
 

@@ -4,12 +4,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simonides.lab import described, find
+from simonides.lab import described
+from simonides.lab import find
 
 if TYPE_CHECKING:
     from simonides.lab import Plan, Store
 
-__all__ = ["described", "existing", "find", "plans_for"]
+__all__ = ["described", "existing", "existing_folder", "find", "plans_for"]
 
 
 def plans_for(target: str, scale: str, overrides: dict[str, Any] | None = None) -> list["Plan"]:
@@ -20,10 +21,15 @@ def plans_for(target: str, scale: str, overrides: dict[str, Any] | None = None) 
     return [Plan(file, scale, tuple((overrides or {}).items())) for file in files]
 
 
-def existing(folder: Path) -> "Store":
-    """A store to read from, with a word where there is none yet."""
+def existing_folder(folder: Path) -> Path:
+    """The folder of a store to read from, with a word where there is none yet."""
     if not folder.exists():
         print(f"store {folder} does not exist yet; nothing has been run there", file=sys.stderr)
+    return folder
+
+
+def existing(folder: Path) -> "Store":
+    """A store to read from, with a word where there is none yet."""
     from simonides.lab import Store
 
-    return Store(folder)
+    return Store(existing_folder(folder))

@@ -76,7 +76,8 @@ class Truncate:
 def execute(options: Truncate) -> int:
     """Check the options, cut or search, print and write."""
     from simonides.base import check_free, progress, read_text, write_text
-    from simonides.probes import Material, make_bench, search_truncations, truncate
+    from simonides.checkpoints import TextTokens, open_checkpoint
+    from simonides.probes import Material, keys_named, make_bench, search_truncations, truncate
 
     cut = _cut(options)
     shares = _shares(options.shares) if options.search else ()
@@ -100,7 +101,9 @@ def execute(options: Truncate) -> int:
     )
     words = material.words()
     with progress(not options.json) as start:
-        bench = make_bench(options.checkpoint, material, words=words)
+        tokenizer, model = TextTokens(options.checkpoint), open_checkpoint(options.checkpoint)
+        matrices = len(keys_named(model, options.layers, options.matrix))
+        bench = make_bench(model, material, tokenizer, words)
         if bench.left_out:
             asked = len(bench.left_out) + (0 if bench.questions is None else len(bench.questions))
             print(
@@ -115,11 +118,11 @@ def execute(options: Truncate) -> int:
             "untouched": before,
         }
         if cut is None:
-            advance = start("searching", _count(bench, options) * len(shares))
+            advance = start("searching", matrices * len(shares))
             search = search_truncations(bench, shares, compose=options.compose, tick=advance, **common)
             shown = _searched(search, options, out)
         else:
-            advance = start("cutting", _count(bench, options) + 2 + options.controls)
+            advance = start("cutting", matrices + 2 + options.controls)
             shown = _truncated(truncate(bench, cut, tick=advance, **common), options, out)
     write_text(out / "truncation.json", json.dumps(shown, indent=1))
     if options.json:
@@ -127,12 +130,6 @@ def execute(options: Truncate) -> int:
     else:
         print(f"written: {(out / 'truncation.json').resolve()}")
     return 0
-
-
-def _count(bench: "Bench", options: Truncate) -> int:
-    from simonides.probes import keys_named
-
-    return len(keys_named(bench.model, options.layers, options.matrix))
 
 
 def _cut(options: Truncate) -> "Cut | None":

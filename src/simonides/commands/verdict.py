@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
-from simonides.commands.targets import existing, plans_for
+from simonides.commands.targets import existing_folder, find
 
 if TYPE_CHECKING:
+    from simonides.lab import ClaimFile
     from simonides.lab import Verdict as Judged
 
 
@@ -26,21 +28,41 @@ class Verdict:
 
 def execute(options: Verdict) -> int:
     """Judge, without measuring anything."""
-    from simonides.lab import gather, interval_text, judge, number
+    from simonides.lab import remembered
 
-    store = existing(options.store)
-    verdicts = [judge(plan, gather(plan, store)) for plan in plans_for(options.target, options.scale)]
+    store = existing_folder(options.store)
+    told = [
+        remembered(store, file, options.scale) or _judged(file, options.scale, store)
+        for file in find(options.target)
+    ]
     if options.json:
-        print(json.dumps([found.as_json() for found in verdicts], indent=1))
+        print(json.dumps([one["verdict"] for one in told], indent=1))
     else:
-        for found in verdicts:
-            print(verdict_line(found))
-            for check in found.checks:
-                ends, place = interval_text(check.interval), f", at {check.place}" if check.place else ""
-                print(f"    {check.verdict}: {check.rule}: {check.meaning} {number(check.effect)} {ends}{place}")
-            if found.rule_older_than_data is False:
-                print("    the rule is younger than some of the data")
-    return 1 if any(found.verdict == "fails" for found in verdicts) else 0
+        for one in told:
+            print("\n".join(one["lines"]))
+    return 1 if any(one["verdict"]["verdict"] == "fails" for one in told) else 0
+
+
+def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
+    """A claim's verdict, as it is printed and as JSON, which is kept in the store."""
+    from simonides.lab import remember
+    from simonides.lab import Plan
+    from simonides.lab import interval_text, number
+    from simonides.lab import Store
+    from simonides.lab import gather, judge
+
+    plan = Plan(file, scale)
+    found = judge(plan, gather(plan, Store(root)))
+    lines = [verdict_line(found)]
+    for check in found.checks:
+        ends, place = interval_text(check.interval), f", at {check.place}" if check.place else ""
+        lines.append(f"    {check.verdict}: {check.rule}: {check.meaning} {number(check.effect)} {ends}{place}")
+    if found.rule_older_than_data is False:
+        lines.append("    the rule is younger than some of the data")
+    if len(found.versions) > 1:
+        lines.append(f"    the data are of several versions: {'; '.join(found.versions)}")
+    remember(root, file, scale, lines, found.as_json())
+    return {"lines": lines, "verdict": found.as_json()}
 
 
 def verdict_line(found: "Judged") -> str:

@@ -3,6 +3,7 @@ from .claim import Runs as Runs
 from .counting import count as count
 from .counting import kept_keys as kept_keys
 from .descriptions import described as described
+from .environment import chosen_device as chosen_device
 from .figures import CapacityPlot as CapacityPlot
 from .figures import Curves as Curves
 from .figures import Film as Film
@@ -16,6 +17,8 @@ from .grid import Value as Value
 from .grid import cells as cells
 from .grid import product as product
 from .grid import zipped as zipped
+from .judged import remember as remember
+from .judged import remembered as remembered
 from .loading import ClaimFile as ClaimFile
 from .loading import find as find
 from .loading import local as local
@@ -46,8 +49,8 @@ from .rules import check_rule as check_rule
 from .running import Ran as Ran
 from .running import run as run
 from .store import ABOUT as ABOUT
-from .store import ROWS as ROWS
 from .store import Damage as Damage
+from .store import ROWS as ROWS
 from .store import Store as Store
 from .store import Stored as Stored
 from .verdict import Verdict as Verdict

@@ -1,10 +1,9 @@
 """Counting a plan's points in a store by their folders' names alone: no claim is loaded and no row is read."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simonides.lab.loading import ClaimFile, package_fingerprint
+from simonides.lab.loading import ClaimFile, sources
 from simonides.lab.store import Store, failure_in
 
 
@@ -15,11 +14,6 @@ class Count:
     planned: int
     present: int
     failures: tuple[tuple[str, str], ...]
-
-
-def sources(file: ClaimFile) -> str:
-    """Hash of what a plan is made from: the claim's file and the package."""
-    return hashlib.sha256((file.text + package_fingerprint()).encode()).hexdigest()[:16]
 
 
 def kept_keys(file: ClaimFile, scale: str, store: Store) -> list[str] | None:

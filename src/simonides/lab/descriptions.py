@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simonides.base import SimonidesError, read_json_object, write_text
-from simonides.lab.counting import sources
-from simonides.lab.loading import ClaimFile, find
+from simonides.lab.loading import ClaimFile, find, sources
 
 if TYPE_CHECKING:
     from simonides.lab.grid import Grid

@@ -156,6 +156,11 @@ def package_fingerprint() -> str:
     return found.hexdigest()[:16]
 
 
+def sources(file: ClaimFile) -> str:
+    """Hash of what a plan is made from: the claim's file and the package."""
+    return hashlib.sha256((file.text + package_fingerprint()).encode()).hexdigest()[:16]
+
+
 def line_in(path: Path, error: BaseException) -> str:
     """ ", line N" of the last place in a file that an error went through; empty where it did not."""
     trace, line = error.__traceback__, ""

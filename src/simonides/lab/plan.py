@@ -7,10 +7,9 @@ from functools import cached_property
 
 from simonides.base import SimonidesError, check_name
 from simonides.lab.claim import SCALES, Claim
-from simonides.lab.counting import sources
 from simonides.lab.fingerprint import code_fingerprint, keyword_fingerprint
 from simonides.lab.grid import Grid, Value
-from simonides.lab.loading import ClaimFile
+from simonides.lab.loading import ClaimFile, sources
 from simonides.lab.point import Point
 from simonides.lab.prediction import needed, predict
 from simonides.lab.store import Store

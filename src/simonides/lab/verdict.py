@@ -108,6 +108,7 @@ class Verdict:
     diverged: int
     checks: tuple[Judgement, ...]
     reason: str
+    versions: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; infinities become None."""
@@ -132,6 +133,7 @@ class Verdict:
             "missing": self.missing,
             "diverged": self.diverged,
             "reason": self.reason,
+            "versions": list(self.versions),
             "checks": [
                 {
                     "rule": check.rule,
@@ -195,4 +197,16 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         diverged=len(gathered.diverged),
         checks=checks,
         reason=reason,
+        versions=_versions(gathered),
     )
+
+
+def _versions(gathered: Gathered) -> tuple[str, ...]:
+    """What the data were measured with, where that changes numbers: package, torch and device; each once."""
+    told = []
+    for about in gathered.about:
+        made = about.get("environment", {})
+        parts = [f"{name} {made[name]}" for name in ("simonides", "torch") if name in made]
+        parts += [str(made[name]) for name in ("commit", "device") if name in made]
+        told.append(", ".join(parts))
+    return tuple(dict.fromkeys(told))

@@ -147,6 +147,8 @@ def make_bench(
             what the model was made for, or the questions would not fit in memory.
     """
     words = material.words() if words is None else words
+    if tokenizer is None and isinstance(model, (str, Path)):
+        tokenizer = TextTokens(model)
     opened, tokenizer = opened_with_tokenizer(model, tokenizer)
     if not opened.sizes.decoder:
         raise SimonidesError("an encoder predicts no next token; inspect reads it.")

@@ -342,7 +342,9 @@ class _Loop:
             state.retired[state.runs[place]] = model.state_of(place)
         stay = (~finished).nonzero()[:, 0]
         state.runs = [state.runs[place] for place in stay.tolist()]
-        if state.runs:
+        if not state.runs:
+            state.history.stopped = True
+        else:
             before = [p for p in model.parameters() if p.requires_grad]
             model.keep(stay)
             after = [p for p in model.parameters() if p.requires_grad]

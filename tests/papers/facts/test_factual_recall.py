@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from torch.nn.functional import cross_entropy
 
 from simonides.base import SimonidesError
-from simonides.nn import CountedTransformer, Transformer, TransformerConfig, counted_logits
+from simonides.nn import CountedTransformer, Trace, Transformer, TransformerConfig, counted_logits
 from simonides.papers.facts.construction import construct_recall
 from simonides.papers.facts.model import linear_attention_model, parameter_count, recall_transformer
 from simonides.papers.facts.theory import heads_recall, rate_ratio, relation_rate, subject_rate, width_for_heads
@@ -60,7 +60,7 @@ def test_counts_say_all_that_tokens_say(heads, attention, feed_forward, norm, re
     )
     model = Transformer(config, generator)
     with torch.no_grad():
-        model.layers[0].W_Q *= scale  # large scores take the other path
+        model.layers[0].attention.W_Q *= scale  # large scores take the other path
     rows = torch.arange(15)
     tokens = task.tokens(rows, generator)
     counts = counted(tokens, task.vocabulary)
@@ -89,7 +89,7 @@ def test_scores_out_of_range_never_become_nan(generator):
     task = some_task()
     model = recall_transformer(task, 16, 4, 2, 8, generator)
     with torch.no_grad():
-        model.layers[0].W_Q *= 1e4
+        model.layers[0].attention.W_Q *= 1e4
     rows = torch.arange(15)
     tokens = task.tokens(rows, generator)
     counts = counted(tokens, task.vocabulary)
@@ -134,7 +134,9 @@ def test_the_constructed_head_looks_at_its_token_or_at_the_end(generator):
     task = some_task(6, 3, 4, noise=8)
     model = construct_recall(task, 64, 3, generator)
     tokens = task.tokens(torch.arange(18), generator)
-    weights = model.trace(tokens).attentions[0][:, :, -1]
+    trace = Trace("layers.0.attention.weights")
+    model.run(tokens, trace=trace)
+    weights = trace["layers.0.attention.weights"][:, :, -1]
     for prompt, row in zip(tokens, weights, strict=True):
         for head, block in enumerate([{0, 1, 2}, {3, 4, 5}, {6, 7, 8}]):
             there = [t for t, token in enumerate(prompt.tolist()) if token in block]
@@ -221,7 +223,7 @@ def test_gradient_flow_against_an_ode_solver():
         round(time / 0.01),
         torch.Generator(),
     )
-    layer = model.model.layers[0]
+    layer = model.model.layers[0].attention
     values, keys = (
         layer.W_O[0, :size, :tokens].detach().double(),
         layer.W_K[0, tokens - 1, :tokens].detach().double(),

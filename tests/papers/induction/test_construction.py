@@ -5,7 +5,7 @@ import torch
 
 from simonides.base import SimonidesError
 from simonides.data import shakespeare
-from simonides.nn import Transformer, TransformerConfig
+from simonides.nn import Trace, Transformer, TransformerConfig
 from simonides.papers.induction.construction import write_induction_head
 from simonides.papers.induction.three_steps import (
     MATRICES,
@@ -40,7 +40,9 @@ def test_a_written_head_copies_from_context():
     recalls = induction_recalls(model, task.fixed_triggers)
     assert (recalls.output, recalls.key_query, recalls.previous) == (1.0, 1.0, 1.0)
     assert in_context(model, found.inputs, found.targets, found.occurrence).accuracy > 0.93
-    seen = attention_targets(model.trace(found.inputs), found.inputs, found.occurrence)
+    trace = Trace("layers.*.attention.weights")
+    model.run(found.inputs, trace=trace)
+    seen = attention_targets(trace, found.inputs, found.occurrence)
     assert seen.previous > 0.99
     assert seen.induction > 0.9
 

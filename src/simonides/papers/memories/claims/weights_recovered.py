@@ -48,9 +48,9 @@ claim = Claim(
         "desk": product(d=[32, 64, 128, 256, 512], tokens=[16, 64], weights=["dense", "permutation"]).with_seeds(
             8
         ),
-        "paper": product(d=[64, 256, 1024, 4096], tokens=[64, 512], weights=["dense", "permutation"]).with_seeds(
-            16
-        ),
+        "paper": product(
+            d=[64, 256, 1024, 4096], tokens=[16, 64, 512], weights=["dense", "permutation"]
+        ).with_seeds(16),
     },
     measure=measure,
     predictions={"slope": lambda: 1.0, "error": predicted_error},
