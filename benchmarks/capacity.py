@@ -9,14 +9,14 @@ import math
 import statistics
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from benchmarks.timing import HotPath, apart
-from simonides.memories import LinearTraining, MLPTraining, StackedFacts, embeddings
-from simonides.probes import trained_capacity
-from simonides.training import train
+from simonides.memories import StackedFacts, TrainableLinear, TrainableMLP, embeddings
+from simonides.probes import best_accuracies, trained_capacity
 
 SEEDS = 5
 
@@ -86,8 +86,8 @@ def _floor() -> HotPath:
     generator = torch.Generator().manual_seed(0)
     facts, d, width = 1024, 32, 64
     drawn = [(*(embeddings.sphere(facts, d, generator) for _ in range(2)), torch.arange(facts))]
-    problem = MLPTraining.draw(StackedFacts.stack(drawn), width, [generator])
-    parameters = problem.start()
+    memory = TrainableMLP(StackedFacts.stack(drawn), width, [generator])
+    parameters = list(memory.parameters())
     table = torch.randn(facts, facts)
     queries = torch.randn(facts, d)
 
@@ -98,7 +98,10 @@ def _floor() -> HotPath:
 
     rounds: dict[str, list[float]] = {"step": [], "floor": []}
     for _ in range(30):
-        for name, call in (("step", lambda: problem.gradient(parameters)), ("floor", floor)):
+        for name, call in (
+            ("step", lambda: torch.autograd.grad(memory.loss().sum(), parameters)),
+            ("floor", floor),
+        ):
             start = time.perf_counter()
             for _ in range(5):
                 call()
@@ -120,7 +123,9 @@ def _memory() -> str:
     generator = torch.Generator().manual_seed(0)
     drawn = [(*(embeddings.sphere(30_000, 64, generator) for _ in range(2)), torch.arange(30_000))]
     start = time.process_time()
-    train(LinearTraining(facts=StackedFacts.stack(drawn)), lambda p: torch.optim.Adam(p, lr=1000.0), 2, 1)
+    best_accuracies(
+        TrainableLinear(StackedFacts.stack(drawn)), partial(torch.optim.Adam, lr=1000.0), 2, 1, goal=1.0
+    )
     taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return (
         f"N = 30,000 at d = 64: two steps and a checkpoint in {time.process_time() - start:.0f} CPU-s; largest "

@@ -11,10 +11,18 @@ import torch
 
 from benchmarks.timing import HotPath, interleaved
 from simonides.base import SimonidesError
-from simonides.checkpoints import PretrainedModel
+from simonides.checkpoints import CheckpointModel
+from simonides.nn import key_value_head, read_by_heads
 from simonides.papers.truncation.packaged_model import asked, opened
-from simonides.probes import Edit, Questions, answer, copied_share, edited, units_write
-from simonides.probes.truncation_search import search
+from simonides.probes import (
+    Edit,
+    Questions,
+    answer,
+    answers_after_edits,
+    copied_share,
+    edited,
+    tokens_raised_by_units,
+)
 
 
 def lines() -> Iterator[str | HotPath]:
@@ -29,7 +37,7 @@ def lines() -> Iterator[str | HotPath]:
         yield _units(model)
 
 
-def _search(model: PretrainedModel, questions: Questions) -> str:
+def _search(model: CheckpointModel, questions: Questions) -> str:
     edits = [
         Edit(layer=layer, matrix=name, share=share)
         for layer in range(24, 30)
@@ -42,7 +50,9 @@ def _search(model: PretrainedModel, questions: Questions) -> str:
             with edited(model, edit):
                 answer(model, questions)
 
-    found = interleaved({"search": lambda: search(model, questions, edits), "six anew": anew}, rounds=2)
+    found = interleaved(
+        {"search": lambda: answers_after_edits(model, questions, edits), "six anew": anew}, rounds=2
+    )
     whole = found["six anew"] * len(edits) / 6
     return (
         f"{len(edits)} edits: {found['search']:.1f} s, {whole / found['search']:.1f} times faster than each from "
@@ -50,10 +60,11 @@ def _search(model: PretrainedModel, questions: Questions) -> str:
     )
 
 
-def _heads(model: PretrainedModel) -> HotPath:
+def _heads(model: CheckpointModel) -> HotPath:
     tokens = torch.arange(256)
-    said, read, layer = model.directions_said(), model.tokens_read(15, tokens), model.layers[15]
-    values, outputs = layer.W_V[[model.group(n) for n in range(9)]], layer.W_O
+    said, read = model.logit_directions(), read_by_heads(model, 15, tokens)
+    values = model.weight("W_V", 15)[[key_value_head(model, n) for n in range(9)]]
+    outputs = model.weight("W_O", 15)
 
     def products() -> None:
         for n in range(9):
@@ -76,15 +87,15 @@ def _heads(model: PretrainedModel) -> HotPath:
     )
 
 
-def _units(model: PretrainedModel) -> HotPath:
-    said = model.directions_said()
-    weight = model.layers[15].W_out.mT.contiguous()
+def _units(model: CheckpointModel) -> HotPath:
+    said = model.logit_directions()
+    weight = model.weight("W_out", 15).mT.contiguous()
 
     def products() -> None:
         for rows in weight.split(128):
             _ = rows @ said.mT
 
-    found = interleaved({"units": lambda: units_write(model, 15, said), "products": products}, rounds=3)
+    found = interleaved({"units": lambda: tokens_raised_by_units(model, 15, said), "products": products}, rounds=3)
     return HotPath(
         name="what 1,536 hidden units of SmolLM2 write, of 49,152 tokens",
         floor="its product",

@@ -1,7 +1,18 @@
 from .base.errors import SimonidesError as SimonidesError
+from .checkpoints.opening import open_checkpoint as open_checkpoint
+from .lab.claim import Claim as Claim
+from .lab.running import run as run
 from .memories.linear import LinearMemory as LinearMemory
 from .memories.low_rank import LowRankMemory as LowRankMemory
+from .memories.mlp import MLPMemory as MLPMemory
+from .nn.transformer import Transformer as Transformer
+from .nn.transformer import TransformerConfig as TransformerConfig
 from .papers.facts.fact_memory import FactMemory as FactMemory
+from .papers.facts.trained_facts import TrainedFacts as TrainedFacts
+from .probes.bench import make_bench as make_bench
+from .probes.inspection import inspect as inspect
+from .probes.truncating import truncate as truncate
 from .tasks.facts import read_facts as read_facts
+from .training.fitting import fit as fit
 
 __version__: str

@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simonides.lab import described
-from simonides.lab import find
+from simonides.lab import described, find
 
 if TYPE_CHECKING:
     from simonides.lab import Plan, Store

@@ -45,11 +45,7 @@ def execute(options: Verdict) -> int:
 
 def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
     """A claim's verdict, as it is printed and as JSON, which is kept in the store."""
-    from simonides.lab import remember
-    from simonides.lab import Plan
-    from simonides.lab import interval_text, number
-    from simonides.lab import Store
-    from simonides.lab import gather, judge
+    from simonides.lab import Plan, Store, gather, interval_text, judge, number, remember
 
     plan = Plan(file, scale)
     found = judge(plan, gather(plan, Store(root)))

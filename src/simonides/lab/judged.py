@@ -10,8 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from simonides.base import SimonidesError
-from simonides.base import read_json_object, write_text
+from simonides.base import SimonidesError, read_json_object, write_text
 from simonides.lab.loading import ClaimFile, sources
 
 

@@ -1,4 +1,4 @@
-"""Where claims are: folders that are told, one folder a paper in each, with its claims in PAPER/claims/*.py.
+"""Where claims are: folders that are told, with a folder a paper, and a file a claim in its folder `claims`.
 
 A folder may hold a bibliography, references.bib, whose keys its claims cite.
 """

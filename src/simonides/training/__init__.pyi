@@ -5,6 +5,7 @@ from .fitting import Update as Update
 from .fitting import fit as fit
 from .flow import gradient_flow as gradient_flow
 from .line_search import LineSearch as LineSearch
+from .optimisers import SGD as SGD
 from .optimisers import AdagradScaling as AdagradScaling
 from .optimisers import Adam as Adam
 from .optimisers import AdamScaling as AdamScaling
@@ -14,7 +15,6 @@ from .optimisers import Momentum as Momentum
 from .optimisers import Muon as Muon
 from .optimisers import NormalisedDescent as NormalisedDescent
 from .optimisers import Orthogonalise as Orthogonalise
-from .optimisers import SGD as SGD
 from .optimisers import Sign as Sign
 from .optimisers import SignDescent as SignDescent
 from .optimisers import WeightDecay as WeightDecay

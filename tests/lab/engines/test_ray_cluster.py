@@ -15,6 +15,7 @@ from claim_files import MEASURE, table, write_claim
 pytest.importorskip("ray", reason="needs the extra ray")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.slow,
     # ray leaves sockets and processes to its own shutdown
     pytest.mark.filterwarnings("ignore"),
 ]

@@ -14,6 +14,7 @@ from engines import slurm_cluster_of_one
 pytest.importorskip("submitit", reason="needs the extra slurm")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.slow,
     pytest.mark.skipif(bool(slurm_cluster_of_one.missing()), reason=f"needs {slurm_cluster_of_one.missing()}"),
     pytest.mark.skipif(os.getuid() != 0, reason="munged and slurmd are started as root"),
 ]

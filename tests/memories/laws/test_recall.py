@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from simonides.base import SimonidesError
 from simonides.memories.laws import interference
-from simonides.memories.laws.recall import linear_capacity, linear_recall, low_rank_recall, recall_of_classes, width_for
+from simonides.memories.laws.recall import (
+    linear_capacity,
+    linear_recall,
+    low_rank_recall,
+    recall_of_classes,
+    width_for,
+)
 
 
 def simulate(d, targets, kind="sphere", rule="outer", projection=None, facts_wanted=12_000, seed=0):
