@@ -152,7 +152,9 @@ def train_language_model(
     """
     learned, held = parted(text, length, repeated)
     seen = torch.Generator().manual_seed(0)
-    unseen, passages = held.windows(batch, length + 1, seen), held.windows(2 * batch, length // 2, seen)
+    device = model.weight("W_E").device
+    unseen = held.windows(batch, length + 1, seen).to(device)
+    passages = held.windows(2 * batch, length // 2, seen).to(device)
 
     def surprises(m: CheckpointModel) -> dict[str, float]:
         first, second = read_twice(m, passages)

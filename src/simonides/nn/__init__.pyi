@@ -15,10 +15,10 @@ from .positions import alibi_slopes as alibi_slopes
 from .positions import rotate as rotate
 from .roles import ATTENTION_ROLES as ATTENTION_ROLES
 from .roles import FEED_FORWARD_ROLES as FEED_FORWARD_ROLES
-from .roles import W_KQ as W_KQ
-from .roles import W_OV as W_OV
 from .roles import Roles as Roles
 from .roles import Sizes as Sizes
+from .roles import W_KQ as W_KQ
+from .roles import W_OV as W_OV
 from .roles import as_matrix as as_matrix
 from .roles import check_head as check_head
 from .roles import check_tokens as check_tokens

@@ -3,9 +3,9 @@ from .fitting import DivergedTraining as DivergedTraining
 from .fitting import Records as Records
 from .fitting import Update as Update
 from .fitting import fit as fit
+from .fitting import moved as moved
 from .flow import gradient_flow as gradient_flow
 from .line_search import LineSearch as LineSearch
-from .optimisers import SGD as SGD
 from .optimisers import AdagradScaling as AdagradScaling
 from .optimisers import Adam as Adam
 from .optimisers import AdamScaling as AdamScaling
@@ -15,6 +15,7 @@ from .optimisers import Momentum as Momentum
 from .optimisers import Muon as Muon
 from .optimisers import NormalisedDescent as NormalisedDescent
 from .optimisers import Orthogonalise as Orthogonalise
+from .optimisers import SGD as SGD
 from .optimisers import Sign as Sign
 from .optimisers import SignDescent as SignDescent
 from .optimisers import WeightDecay as WeightDecay

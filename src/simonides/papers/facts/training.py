@@ -10,7 +10,7 @@ from torch import Tensor
 from simonides.base import SimonidesError, check_at_least, check_share
 from simonides.nn import CountedTransformer, Transformer, cross_entropies
 from simonides.tasks import Prompts
-from simonides.training import Adam, History, Record, Records, StackedModel, fit
+from simonides.training import Adam, History, Record, Records, StackedModel, fit, moved
 
 # prompts that accuracy is measured on, at least one for each fact
 _TESTED = 1024
@@ -77,7 +77,7 @@ def train_recall(
         [CountedTransformer(m, task.vocabulary - 1) for m, task in zip(models, prompts, strict=True)]
     )
     size = len(prompts[0].facts)
-    tested = _draw(prompts, generators, _TESTED, even=True)
+    tested = moved(_draw(prompts, generators, _TESTED, even=True), models[0].W_E.device)
     best = torch.zeros(len(models))
     alive = torch.arange(len(models))
 

@@ -7,6 +7,7 @@ feed-forwards are trained by SGD with momentum 0.9 and weight decay 1e-4, embedd
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -14,7 +15,7 @@ from simonides.data import shakespeare
 from simonides.nn import Transformer, TransformerConfig
 from simonides.probes import masked_loss, replaced
 from simonides.tasks import Sequences, TriggeredBigrams
-from simonides.training import fit
+from simonides.training import Checkpoint, fit, moved
 
 NOISE = "!"
 BATCH, TESTED = 32, 256
@@ -49,8 +50,17 @@ def task(length: int, noise: float) -> TriggeredBigrams:
     )
 
 
-def train(length: int, noise: float, d: int, rate: float, steps: int, generator: torch.Generator) -> Transformer:
-    """The model after training."""
+def train(
+    length: int,
+    noise: float,
+    d: int,
+    rate: float,
+    steps: int,
+    generator: torch.Generator,
+    device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
+) -> Transformer:
+    """The model after training on a device, which goes on from a checkpoint if there is one."""
     problem = task(length, noise)
     config = TransformerConfig(
         vocabulary=len(problem.bigrams),
@@ -63,7 +73,7 @@ def train(length: int, noise: float, d: int, rate: float, steps: int, generator:
         weight_scale=3**-0.5,
         frozen=("W_E", "W_U", "positions"),
     )
-    model = Transformer(config, generator)
+    model = Transformer(config, generator).to(device)
     fit(
         model,
         lambda m, batch: masked_loss(m, batch.inputs, batch.targets, batch.in_context),
@@ -71,6 +81,7 @@ def train(length: int, noise: float, d: int, rate: float, steps: int, generator:
         lambda parameters: torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=1e-4),
         steps,
         generator,
+        checkpoint=None if checkpoint is None else Checkpoint(path=checkpoint, every=max(1, steps // 5)),
     )
     return model
 
@@ -83,6 +94,7 @@ def clean_sequences(length: int, generator: torch.Generator) -> Sequences:
 def clean(model: Transformer, sequences: Sequences) -> Clean:
     """What the model says after triggers that came before."""
     noise = shakespeare().tokens.index(NOISE)
+    sequences = moved(sequences, model.W_E.device)
     with torch.no_grad():
         p = model(sequences.inputs)[sequences.in_context].softmax(-1)
     target = sequences.targets[sequences.in_context]

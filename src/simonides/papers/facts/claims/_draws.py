@@ -59,9 +59,10 @@ def train(
     batch: int = 512,
     accuracy: float = 0.99,
     every: int = 64,
+    device: torch.device | str = "cpu",
 ) -> RecallTraining:
     """One run for each task, stacked."""
-    models = [size.make(task, generator) for task, generator in zip(prompts, generators, strict=True)]
+    models = [size.make(task, generator).to(device) for task, generator in zip(prompts, generators, strict=True)]
     return train_recall(models, prompts, generators, steps, batch=batch, accuracy=accuracy, every=every)
 
 
@@ -71,5 +72,5 @@ def right(model: Transformer, prompts: Prompts, generator: torch.Generator, aske
     rows = torch.arange(size).repeat(-(-asked // size))
     counts = prompts.counts(rows, generator).to(model.W_E)
     with torch.no_grad():
-        said = counted_logits(model, counts, prompts.ends(rows)).argmax(-1)
+        said = counted_logits(model, counts, prompts.ends(rows).to(counts.device)).argmax(-1).cpu()
     return (said == prompts.facts.answers[rows]).double().view(-1, size).mean(0)

@@ -18,7 +18,7 @@ def measure(runs: Runs, *, subjects: int, d: int, heads: int, hidden: int, steps
     generators = list(runs.generators)
     prompts = [task(subjects, subjects, ANSWERS, generator) for generator in generators]
     size = Size(d=d, heads=heads, head_dimension=HEAD_DIMENSION, hidden=hidden)
-    best = train(size, prompts, generators, steps).best
+    best = train(size, prompts, generators, steps, device=runs.device).best
     return {"recall": best.double()}
 
 

@@ -23,7 +23,7 @@ def measure(runs: Runs, *, subjects: int, steps: int) -> dict[str, Tensor]:
     """Recall at each precision, and bits stored as a share of those the parameters have."""
     generators = list(runs.generators)
     prompts = [task(subjects, subjects, ANSWERS, generator) for generator in generators]
-    trained = train(Size(d=16, hidden=16), prompts, generators, steps)
+    trained = train(Size(d=16, hidden=16), prompts, generators, steps, device=runs.device)
     rows = []
     for model, asked, generator in zip(trained.models, prompts, generators, strict=True):
         row = []

@@ -30,7 +30,7 @@ def measure(
             group = [run for run, one in wanted.items() if one == subjects]
             generators = [torch.Generator().set_state(states[run]) for run in group]
             prompts = [task(subjects, subjects, ANSWERS, generator) for generator in generators]
-            best = train(size, prompts, generators, steps).best
+            best = train(size, prompts, generators, steps, device=runs.device).best
             found |= dict(zip(group, best.tolist(), strict=True))
         return found
 

@@ -21,7 +21,9 @@ def measure(runs: Runs, *, table: str, facts: int, d: int, steps: int) -> dict[s
     """Recall of the facts by relation, and of those whose answer is shared by few or by many."""
     generators = list(runs.generators)
     prompts = [Prompts(facts=draw(table, facts, generator), noise=50) for generator in generators]
-    trained = train(Size(d=d, heads=8, head_dimension=d // 8, hidden=d), prompts, generators, steps)
+    trained = train(
+        Size(d=d, heads=8, head_dimension=d // 8, hidden=d), prompts, generators, steps, device=runs.device
+    )
     rows = []
     for model, asked, generator in zip(trained.models, prompts, generators, strict=True):
         known = right(model, asked, generator)

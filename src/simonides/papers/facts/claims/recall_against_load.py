@@ -17,7 +17,7 @@ def measure(runs: Runs, *, subjects: int, steps: int) -> dict[str, Tensor]:
     """The best recall of S x S facts along training."""
     generators = list(runs.generators)
     prompts = [task(subjects, subjects, ANSWERS, generator) for generator in generators]
-    best = train(SIZE, prompts, generators, steps).best.double()
+    best = train(SIZE, prompts, generators, steps, device=runs.device).best.double()
     return {"recall": best, "load": best.new_full(best.shape, subjects**2 / SIZE.parameters)}
 
 

@@ -14,13 +14,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from simonides.data import shakespeare
-from simonides.lab import Value
+from simonides.lab import Runs, Value
 from simonides.lab.figures import Curves
 from simonides.nn import Transformer, TransformerConfig
 from simonides.probes import InContext, bigram_divergence, induction_recalls, masked_loss
 from simonides.probes.in_context import in_context
 from simonides.tasks import Sequences, TriggeredBigrams
-from simonides.training import History, Records, TrainingState, fit
+from simonides.training import Checkpoint, History, Records, TrainingState, fit, moved
 
 FROZEN = ("W_E", "W_U", "positions", "layers.0.attention.W_V", "layers.0.attention.W_O", "layers.1.attention.W_V")
 BATCH, TESTED = 64, 256
@@ -79,14 +79,16 @@ def make(setting: Setting, generator: torch.Generator) -> Transformer:
     return Transformer(config, generator)
 
 
-def train(setting: Setting, generator: torch.Generator, kept: Path | None = None) -> tuple[Transformer, History]:
-    """Train, and record "accuracy" and "global_loss" on fresh sequences, and the recalls of the memories.
+def train(setting: Setting, runs: Runs, run: int, keep: Path | None = None) -> tuple[Transformer, History]:
+    """Train one of the runs, and record "accuracy" and "global_loss" on fresh sequences, and the recalls.
 
-    The models of the recorded steps go to the folder `kept`, if there is one.
+    The models of the recorded steps go to the folder `keep`, if there is one. A training that was killed goes on from
+    its checkpoint in the runs' scratch.
     """
-    model = make(setting, generator)
+    generator = runs.generators[run]
+    model = make(setting, generator).to(runs.device)
     fixed = setting.task.fixed_triggers
-    tested = setting.task.sample(TESTED, generator)
+    tested = moved(setting.task.sample(TESTED, generator), runs.device)
 
     def seen(m: Transformer) -> dict[str, float]:
         found = score(m, tested)
@@ -115,7 +117,8 @@ def train(setting: Setting, generator: torch.Generator, kept: Path | None = None
         lambda parameters: torch.optim.SGD(parameters, setting.rate, momentum=0.9, weight_decay=1e-4),
         setting.steps,
         generator,
-        records=Records(every=setting.every, probes={"seen": seen}, keep=kept),
+        records=Records(every=setting.every, probes={"seen": seen}, keep=keep),
+        checkpoint=Checkpoint(path=runs.scratch_of(run) / "training.safetensors", every=5 * setting.every),
         before_update=[hold],
     )
     return model, history
@@ -123,6 +126,7 @@ def train(setting: Setting, generator: torch.Generator, kept: Path | None = None
 
 def score(model: Transformer, sequences: Sequences) -> InContext:
     """Accuracy and losses on some sequences."""
+    sequences = moved(sequences, model.W_E.device)
     return in_context(model, sequences.inputs, sequences.targets, sequences.occurrence)
 
 

@@ -4,9 +4,7 @@ Bietti et al. (2023), section 4 and figure 3: layer 1 comes to look at the token
 has come before, at the token after its earlier occurrence. The film shows the maps of one sequence.
 """
 
-import tempfile
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,7 +16,7 @@ from simonides.nn import Trace, Transformer
 from simonides.papers.induction.claims._training import TESTED, Setting, task, train
 from simonides.probes import attention_targets
 from simonides.tasks import Sequences
-from simonides.training import replay
+from simonides.training import moved, replay
 
 # drawn once from the task: o is followed by k, e by g, a space by w, t by D
 SHOWN = "nokeg wok wokitDustDYege"
@@ -32,17 +30,14 @@ def measure(runs: Runs, *, d: int, length: int, steps: int, panels: int) -> dict
     problem = task(length, triggers="frequent")
     setting = Setting(task=problem, d=d, steps=steps, every=steps // (panels - 1), accuracy_alone=True)
     letters = shakespeare().tokens
-    film = torch.tensor([[letters.index(letter) for letter in SHOWN]])
+    film = torch.tensor([[letters.index(letter) for letter in SHOWN]], device=runs.device)
     rows: list[dict[str, Tensor]] = []
-    for generator in runs.generators:
-        tested = problem.sample(TESTED, generator)
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
-            model, history = train(setting, generator, kept=folder)
-            seen = replay(model, folder, {"shares": partial(shares, sequences=tested)})
-            maps = replay(
-                model, folder, {name: partial(layer_map, tokens=film, layer=n) for name, n in MAPS.items()}
-            )
+    for run, generator in enumerate(runs.generators):
+        tested = moved(problem.sample(TESTED, generator), runs.device)
+        folder = runs.scratch_of(run) / "steps"
+        model, history = train(setting, runs, run, keep=folder)
+        seen = replay(model, folder, {"shares": partial(shares, sequences=tested)})
+        maps = replay(model, folder, {name: partial(layer_map, tokens=film, layer=n) for name, n in MAPS.items()})
         along = dict(zip(NAMES, seen.column("shares").unbind(1), strict=True))
         moments = {"step": history.step_numbers(), "accuracy": history.column("accuracy"), **along}
         size = len(SHOWN) ** 2

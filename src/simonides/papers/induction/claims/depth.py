@@ -15,7 +15,7 @@ from simonides.nn import Transformer, TransformerConfig
 from simonides.papers.induction.claims._training import FROZEN, Setting, score, task, train
 from simonides.probes import baselines, masked_loss
 from simonides.tasks import Sequences, TriggeredBigrams
-from simonides.training import History, Records, fit
+from simonides.training import Checkpoint, History, Records, fit, moved
 
 BATCH, EVERY = 32, 20
 
@@ -24,16 +24,16 @@ def measure(runs: Runs, *, model: str, layers: int, d: int, length: int, steps: 
     """In-context accuracy along training, its best value, and the best rule that does not look back."""
     problem = task(length, triggers="frequent")
     rows, rules = [], []
-    for generator in runs.generators:
+    for run, generator in enumerate(runs.generators):
         tested = problem.sample(128, generator)
         if model == "full":
-            history = train_full(problem, layers, d, steps, tested, generator)
+            history = train_full(problem, layers, d, steps, moved(tested, runs.device), runs, run)
         else:
             frozen = FROZEN if layers == 2 else FROZEN[:4]
             setting = Setting(
                 task=problem, d=d, steps=steps, every=EVERY, layers=layers, frozen=frozen, accuracy_alone=True
             )
-            history = train(setting, generator)[1]
+            history = train(setting, runs, run)[1]
         rows.append(history.column("accuracy").double())
         simple = baselines(tested.inputs, tested.targets, tested.occurrence, len(problem.bigrams))
         rules.append(max(simple.commonest, simple.repeat, simple.last))
@@ -47,7 +47,7 @@ def measure(runs: Runs, *, model: str, layers: int, d: int, length: int, steps: 
 
 
 def train_full(
-    problem: TriggeredBigrams, layers: int, d: int, steps: int, tested: Sequences, generator: torch.Generator
+    problem: TriggeredBigrams, layers: int, d: int, steps: int, tested: Sequences, runs: Runs, run: int
 ) -> History:
     """The whole transformer; the MLP beside the attention, as in the authors' code."""
     config = TransformerConfig(
@@ -60,13 +60,14 @@ def train_full(
         parallel=True,
     )
     return fit(
-        Transformer(config, generator),
+        Transformer(config, runs.generators[run]).to(runs.device),
         lambda m, b: masked_loss(m, b.inputs, b.targets, torch.ones_like(b.in_context)),
         lambda g: problem.sample(BATCH, g),
         lambda p: torch.optim.AdamW(p, 5e-3, betas=(0.9, 0.99), weight_decay=0.01),
         steps,
-        generator,
+        runs.generators[run],
         records=Records(every=EVERY, probes={"accuracy": partial(accuracy_on, tested)}),
+        checkpoint=Checkpoint(path=runs.scratch_of(run) / "training.safetensors", every=5 * EVERY),
     )
 
 

@@ -24,7 +24,7 @@ def measure(runs: Runs, *, d: int, length: int, steps: int) -> dict[str, Tensor]
     setting = Setting(
         task=task(length, triggers="frequent"), d=d, steps=steps, every=10, whole=True, feed_forward="linear"
     )
-    histories = [train(setting, generator)[1] for generator in runs.generators]
+    histories = [train(setting, runs, run)[1] for run in range(len(runs))]
     whole = {
         "context_after_global": [
             first_step(h, "accuracy", 0.5) - half_learned(h, "global_loss") for h in histories

@@ -24,7 +24,7 @@ def measure(runs: Runs, *, triggers: str, d: int, length: int, steps: int) -> di
     """Accuracy and recalls along training, and by how many steps each memory is learned after the one before."""
     problem = task(length, triggers=triggers)
     setting = Setting(task=problem, d=d, steps=steps, every=10)
-    histories = [train(setting, generator)[1] for generator in runs.generators]
+    histories = [train(setting, runs, run)[1] for run in range(len(runs))]
     among = len(problem.bigrams) if triggers == "random" else problem.count
     levels = {"output": half(len(problem.bigrams)), "key_query": half(among), "previous": half(length)}
     learned = [{name: first_step(history, name, level) for name, level in levels.items()} for history in histories]

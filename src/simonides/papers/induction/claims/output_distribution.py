@@ -17,8 +17,8 @@ def measure(runs: Runs, *, trained_on: str, d: int, length: int, steps: int) -> 
     """Accuracy along training on its own outputs; at the end on both kinds, and what is lost on the other."""
     setting = Setting(task=task(length, triggers="frequent", outputs=trained_on), d=d, steps=steps)
     histories, ends = [], []
-    for generator in runs.generators:
-        model, history = train(setting, generator)
+    for run, generator in enumerate(runs.generators):
+        model, history = train(setting, runs, run)
         histories.append(history)
         tests = [task(length, triggers="frequent", outputs=kind).sample(TESTED, generator) for kind in KINDS]
         ends.append([score(model, test).accuracy for test in tests])

@@ -29,7 +29,7 @@ def measure(runs: Runs, *, held: str, until: int, d: int, length: int, steps: in
         every=20,
         frozen_until=dict.fromkeys(HELD[held], until),
     )
-    histories = [train(setting, generator)[1] for generator in runs.generators]
+    histories = [train(setting, runs, run)[1] for run in range(len(runs))]
     release = histories[0].steps.index(until)
     columns = stacked(histories, ["accuracy", "output", "key_query", "previous"])
     whole = {

@@ -21,7 +21,7 @@ def measure(runs: Runs, *, embeddings: str, d: int, length: int, steps: int) -> 
     """Accuracy and recalls along training, and at its end."""
     frozen = FROZEN if embeddings == "frozen" else tuple(name for name in FROZEN if name not in ("W_E", "W_U"))
     setting = Setting(task=task(length, triggers="frequent"), d=d, steps=steps, frozen=frozen)
-    histories = [train(setting, generator)[1] for generator in runs.generators]
+    histories = [train(setting, runs, run)[1] for run in range(len(runs))]
     columns = stacked(histories, ["accuracy", "output", "key_query", "previous"])
     whole = {f"final_{name}": columns[name][:, -1].tolist() for name in ("accuracy", "output", "key_query")}
     return {**columns, **alongside(whole, columns["step"].shape[1])}

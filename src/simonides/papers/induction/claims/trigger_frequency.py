@@ -17,7 +17,7 @@ def measure(runs: Runs, *, passed_over: int, d: int, length: int, steps: int) ->
         d=d,
         steps=steps,
     )
-    histories = [train(setting, generator)[1] for generator in runs.generators]
+    histories = [train(setting, runs, run)[1] for run in range(len(runs))]
     columns = stacked(histories, ["accuracy", "previous"])
     whole = {"mean_accuracy": columns["accuracy"].mean(1).tolist(), "final": columns["accuracy"][:, -1].tolist()}
     return {**columns, **alongside(whole, columns["step"].shape[1])}

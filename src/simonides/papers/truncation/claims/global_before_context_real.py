@@ -33,10 +33,19 @@ def measure(runs: Runs, *, d: int, length: int, batch: int, steps: int) -> dict[
     """Losses along training, and how long after the bigrams half of a second reading is copied."""
     text, level = text_of(manual()), bigram_loss()
     rows = []
-    for generator in runs.generators:
-        model = small_language_model(neox_config(len(text.characters), d, length=length), generator)
+    for run, generator in enumerate(runs.generators):
+        config = neox_config(len(text.characters), d, length=length)
+        model = small_language_model(config, generator).to(runs.device)
         history = train_language_model(
-            model, text, steps, generator, length=length, batch=batch, repeated=REPEATED, every=steps // 20
+            model,
+            text,
+            steps,
+            generator,
+            length=length,
+            batch=batch,
+            repeated=REPEATED,
+            every=steps // 20,
+            checkpoint=runs.scratch_of(run) / "training.safetensors",
         )
         held, first, second = (history.column(n).double() for n in ("held_out", "first_reading", "second_reading"))
         taken = torch.tensor(history.steps, dtype=torch.float64)

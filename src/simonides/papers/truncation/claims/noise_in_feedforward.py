@@ -19,8 +19,9 @@ RATE = 0.05
 def measure(runs: Runs, *, noise: float, d: int, length: int, steps: int) -> dict[str, Tensor]:
     """Of the whole model, and without either feed-forward: accuracy and p(noise) on clean sequences."""
     rows = []
-    for generator in runs.generators:
-        model = train(length, noise, d, RATE, steps, generator)
+    for run, generator in enumerate(runs.generators):
+        checkpoint = runs.scratch_of(run) / "training.safetensors"
+        model = train(length, noise, d, RATE, steps, generator, runs.device, checkpoint)
         tested = clean_sequences(length, generator)
         row = {"margin_1": noise_margin(model, 0), "margin_2": noise_margin(model, 1)}
         for name, edit in (

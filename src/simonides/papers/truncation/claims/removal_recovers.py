@@ -19,8 +19,9 @@ SHARES = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 def measure(runs: Runs, *, noise: float, d: int, length: int, steps: int) -> dict[str, Tensor]:
     """Accuracy and probabilities on clean sequences at each share of the rank that is kept."""
     rows = []
-    for generator in runs.generators:
-        model = train(length, noise, d, RATE, steps, generator)
+    for run, generator in enumerate(runs.generators):
+        checkpoint = runs.scratch_of(run) / "training.safetensors"
+        model = train(length, noise, d, RATE, steps, generator, runs.device, checkpoint)
         tested = clean_sequences(length, generator)
         parts = decompose(model.weight("W_in", 1))
         row = []
