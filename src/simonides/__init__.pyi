@@ -6,7 +6,7 @@ from .memories.linear import LinearMemory as LinearMemory
 from .memories.low_rank import LowRankMemory as LowRankMemory
 from .memories.mlp import MLPMemory as MLPMemory
 from .nn.transformer import Transformer as Transformer
-from .nn.transformer import TransformerConfig as TransformerConfig
+from .nn.transformer_config import TransformerConfig as TransformerConfig
 from .papers.facts.fact_memory import FactMemory as FactMemory
 from .papers.facts.trained_facts import TrainedFacts as TrainedFacts
 from .probes.bench import make_bench as make_bench

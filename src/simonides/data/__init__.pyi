@@ -3,14 +3,14 @@ from .bigrams import count_bigrams as count_bigrams
 from .bigrams import read_bigrams as read_bigrams
 from .bigrams import shakespeare as shakespeare
 from .bigrams import synthetic as synthetic
-from .fact_table import FactTable as FactTable
 from .fact_table import PACKAGED as PACKAGED
+from .fact_table import FactTable as FactTable
 from .fact_table import packaged as packaged
 from .fact_table import read_csv as read_csv
 from .questions import WordQuestions as WordQuestions
 from .questions import read_questions as read_questions
-from .texts import Text as Text
 from .texts import UNKNOWN as UNKNOWN
+from .texts import Text as Text
 from .texts import manual as manual
 from .texts import text_of as text_of
 from .word_counts import language_words as language_words

@@ -49,8 +49,8 @@ from .rules import check_rule as check_rule
 from .running import Ran as Ran
 from .running import run as run
 from .store import ABOUT as ABOUT
-from .store import Damage as Damage
 from .store import ROWS as ROWS
+from .store import Damage as Damage
 from .store import Store as Store
 from .store import Stored as Stored
 from .verdict import Verdict as Verdict

@@ -21,8 +21,8 @@ from .similarity import NearestMemory as NearestMemory
 from .similarity import SoftmaxMemory as SoftmaxMemory
 from .trainable import StackedFacts as StackedFacts
 from .trainable import TrainableLinear as TrainableLinear
-from .trainable import TrainableMLP as TrainableMLP
 from .trainable import TrainableMemories as TrainableMemories
+from .trainable import TrainableMLP as TrainableMLP
 from .writing import class_sums as class_sums
 from .writing import outer_products as outer_products
 from .writing import pseudo_inverse as pseudo_inverse

@@ -15,10 +15,10 @@ from .positions import alibi_slopes as alibi_slopes
 from .positions import rotate as rotate
 from .roles import ATTENTION_ROLES as ATTENTION_ROLES
 from .roles import FEED_FORWARD_ROLES as FEED_FORWARD_ROLES
-from .roles import Roles as Roles
-from .roles import Sizes as Sizes
 from .roles import W_KQ as W_KQ
 from .roles import W_OV as W_OV
+from .roles import Roles as Roles
+from .roles import Sizes as Sizes
 from .roles import as_matrix as as_matrix
 from .roles import check_head as check_head
 from .roles import check_tokens as check_tokens
@@ -28,7 +28,7 @@ from .roles import last_positions as last_positions
 from .roles import matrix_roles as matrix_roles
 from .roles import read_by_heads as read_by_heads
 from .transformer import Transformer as Transformer
-from .transformer import TransformerConfig as TransformerConfig
+from .transformer_config import TransformerConfig as TransformerConfig
 from .watching import Interventions as Interventions
 from .watching import Trace as Trace
 from .watching import Watch as Watch

@@ -14,7 +14,8 @@ from simonides.base import SimonidesError, check_at_least
 from simonides.nn.attention import Attention
 from simonides.nn.feed_forward import FeedForward
 from simonides.nn.norms import make_norm
-from simonides.nn.transformer import Transformer, TransformerConfig
+from simonides.nn.transformer import Transformer
+from simonides.nn.transformer_config import TransformerConfig
 from simonides.nn.watching import Interventions, Trace, Watch
 
 

@@ -6,202 +6,20 @@ that are read, `N` tokens, `d` width, `H` heads, `h` head dimension, `m` hidden 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from simonides.base import SimonidesError, check_at_least, check_name
-from simonides.nn.attention import Attention, AttentionConfig, FactoredStream
-from simonides.nn.feed_forward import ACTIVATIONS, FEED_FORWARDS, FeedForward
-from simonides.nn.norms import NORMS, Norm, make_norm, norm_of
-from simonides.nn.positions import ADDED, POSITIONS, sinusoids
+from simonides.base import SimonidesError, check_name
+from simonides.nn.attention import FactoredStream
+from simonides.nn.block import Block
+from simonides.nn.norms import Norm, make_norm, norm_of
+from simonides.nn.positions import ADDED, sinusoids
 from simonides.nn.roles import Sizes, check_head, check_tokens
+from simonides.nn.transformer_config import TransformerConfig
 from simonides.nn.watching import Interventions, Trace, Watch
-
-NORM_PLACES = ("none", "pre", "post")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
-    """What a transformer is made of.
-
-    Arguments:
-        vocabulary: N.
-        outputs: how many tokens there are logits of, with a W_U of their own; by default N.
-        length: the longest T.
-        d: width of the residual stream.
-        layers: number of blocks.
-        heads: H.
-        head_dimension: h; by default d/H.
-        feed_forward: "none", "linear" (x + W_F x), "mlp" (x + W_out s(W_in x + b_in)) or "gated"
-            (x + W_out (s(W_gate x) * (W_in x + b_in))), of all layers or of each.
-        hidden: m; by default 4 d.
-        hidden_bias: whether there is a b_in, zero at first.
-        activation: s, a name in `simonides.nn.ACTIVATIONS`.
-        residual: whether a position's own stream is added to what the heads bring it.
-        parallel: whether the feed-forward reads what the attention reads, instead of what it leaves.
-        positions: "none", "learned" or "sinusoidal" (added to the embeddings), "rotary", "alibi" or "t5".
-        alibi_slopes: of each head; by default 2^(-8 i/H).
-        norm: "none"; "pre", before attention, feed-forward and unembedding; or "post", after attention and
-            feed-forward.
-        norm_kind: "layer" or "rms".
-        attention: "softmax", or "linear": the scores themselves weigh.
-        causal: whether a position sees only itself and what came before.
-        divide_scores: whether scores are divided by sqrt(h).
-        merged_queries: whether W_Q is the identity and W_K the merged key-query matrix; for one head of h = d.
-        tied: whether W_U is W_E.
-        embedding_scale: entries of W_E and positions are N(0, scale^2/d).
-        unembedding_scale: those of W_U; by default as the embeddings'.
-        weight_scale: entries of all other matrices are N(0, scale^2/fan-in).
-        frozen: parameters that are not trained, such as ("W_E", "W_U", "positions", "layers.0.attention.W_V"); *
-            stands for anything.
-    """
-
-    vocabulary: int
-    length: int
-    outputs: int | None = None
-    d: int = 128
-    layers: int = 2
-    heads: int = 1
-    head_dimension: int | None = None
-    feed_forward: str | tuple[str, ...] = "mlp"
-    hidden: int | None = None
-    hidden_bias: bool = False
-    activation: str = "relu"
-    residual: bool = True
-    parallel: bool = False
-    positions: str = "learned"
-    alibi_slopes: tuple[float, ...] | None = None
-    norm: str = "none"
-    norm_kind: str = "layer"
-    attention: str = "softmax"
-    causal: bool = True
-    divide_scores: bool = True
-    merged_queries: bool = False
-    tied: bool = False
-    embedding_scale: float = 1.0
-    unembedding_scale: float | None = None
-    weight_scale: float = 1.0
-    frozen: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("vocabulary", "length", "d", "layers", "heads"):
-            check_at_least(name, getattr(self, name), 1)
-        kinds = self.feed_forwards
-        if len(kinds) != self.layers:
-            raise SimonidesError(
-                f"{len(kinds)} kinds of feed-forward for {self.layers} layers; give one for each."
-            )
-        for kind in kinds:
-            check_name("feed_forward", kind, FEED_FORWARDS)
-        check_name("positions", self.positions, POSITIONS)
-        check_name("norm", self.norm, NORM_PLACES)
-        check_name("norm_kind", self.norm_kind, NORMS)
-        check_name("activation", self.activation, ACTIVATIONS)
-        if self.tied and self.outputs not in (None, self.vocabulary):
-            raise SimonidesError(
-                f"tied embeddings have {self.vocabulary} outputs, not {self.outputs}; leave outputs out, or untie."
-            )
-        if self.norm == "post" and self.parallel:
-            raise SimonidesError("norm='post' has no parallel form; give parallel=False.")
-        _ = self.of_attention  # whatever is wrong there shows here
-
-    @property
-    def of_attention(self) -> AttentionConfig:
-        """What each layer's attention is made of."""
-        return AttentionConfig(
-            d=self.d,
-            heads=self.heads,
-            head_dimension=self.head_dimension,
-            kind=self.attention,
-            causal=self.causal,
-            divide_scores=self.divide_scores,
-            merged_queries=self.merged_queries,
-            positions=self.positions,
-            alibi_slopes=self.alibi_slopes,
-            scale=self.weight_scale,
-        )
-
-    @property
-    def h(self) -> int:
-        """Head dimension."""
-        return self.of_attention.h
-
-    @property
-    def feed_forwards(self) -> tuple[str, ...]:
-        """The kind of each layer."""
-        return (self.feed_forward,) * self.layers if isinstance(self.feed_forward, str) else self.feed_forward
-
-
-class Block(nn.Module):
-    """One layer: attention, then the feed-forward, each added to the stream."""
-
-    def __init__(self, config: TransformerConfig, feed_forward: str, generator: torch.Generator) -> None:
-        super().__init__()
-        self.config = config
-        self.attention = Attention(config.of_attention, generator)
-        self.feed_forward: FeedForward | None = None
-        if feed_forward != "none":
-            self.feed_forward = FeedForward(
-                feed_forward,
-                config.d,
-                config.hidden or 4 * config.d,
-                generator,
-                config.weight_scale,
-                config.activation,
-                config.hidden_bias,
-            )
-        if config.norm != "none":
-            self.attention_norm = make_norm(config.norm_kind, config.d)
-            if feed_forward != "none":
-                self.feed_forward_norm = make_norm(config.norm_kind, config.d)
-
-    def forward(
-        self,
-        stream: Float[Tensor, "B T d"],
-        at: Int[Tensor, "B Q"] | None = None,
-        factored: FactoredStream | None = None,
-        mask: Bool[Tensor, "..."] | None = None,
-        watch: Watch | None = None,
-        name: str = "layer",
-    ) -> Float[Tensor, "B Q d"]:
-        """The stream after the block, at all positions or only at those in `at`."""
-        pre = self.config.norm == "pre"
-        keys = self.attention_norm(stream) if pre else stream
-        own, queries = stream, keys
-        if at is not None:
-            rows = at[..., None].expand(-1, -1, stream.shape[-1])
-            own, queries = stream.gather(1, rows), keys.gather(1, rows)
-        moved = self.attention(keys, queries, at, mask, None if pre else factored, watch, f"{name}.attention")
-        if watch is not None:
-            moved = watch(f"{name}.attention.output", moved)
-        attended = own + moved if self.config.residual else moved
-        if self.config.norm == "post":
-            attended = self.attention_norm(attended)
-        after = self.fed_forward(attended, own, watch, name)
-        return after if watch is None else watch(f"{name}.output", after)
-
-    def fed_forward(
-        self,
-        attended: Float[Tensor, "*rows d"],
-        before: Float[Tensor, "*rows d"],
-        watch: Watch | None = None,
-        name: str = "layer",
-    ) -> Float[Tensor, "*rows d"]:
-        """The stream after the feed-forward, from the stream after and before attention."""
-        if self.feed_forward is None:
-            return attended
-        read = before if self.config.parallel else attended
-        if self.config.norm == "pre":
-            read = self.feed_forward_norm(read)
-        added = self.feed_forward(read, watch, f"{name}.feed_forward")
-        if watch is not None:
-            added = watch(f"{name}.feed_forward.output", added)
-        after = attended + added
-        return self.feed_forward_norm(after) if self.config.norm == "post" else after
 
 
 class Transformer(nn.Module):

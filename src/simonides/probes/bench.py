@@ -15,7 +15,7 @@ from simonides.data import WordQuestions, manual, read_questions
 from simonides.nn import Roles
 from simonides.probes.answers import Answers, Questions, answer, perplexity
 from simonides.probes.edits import Key, replaced
-from simonides.probes.inspection import opened_with_tokenizer
+from simonides.probes.reading import opened_with_tokenizer
 
 # positions of a window of the control text
 _WINDOW = 256

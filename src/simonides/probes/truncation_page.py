@@ -8,7 +8,7 @@ import polars as pl
 
 from simonides.base import SimonidesError, page, painted, place_figure
 from simonides.probes.inspection_page import TEMPLATE
-from simonides.probes.truncating import TruncationSearch
+from simonides.probes.searching import TruncationSearch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -20,13 +20,11 @@ from simonides.base import DivergenceError, SimonidesError, check_at_least, prog
 from simonides.training.checkpoint import load_state, save_snapshot, save_state
 from simonides.training.distributed import is_first, share_of, sum_gradients
 from simonides.training.line_search import LineSearch
-from simonides.training.optimisers import by_run, sum_by_run
-from simonides.training.schedules import Schedule
+from simonides.training.parts import by_run, sum_by_run
+from simonides.training.settings import Checkpoint, Probe, Records, Update
 from simonides.training.stacking import Stack, keep_optimiser_runs
 from simonides.training.state import History, Record, TrainingState
 
-Seen = float | Tensor | Mapping[str, float | Tensor]
-Probe = Callable[[Any], Seen]
 Loss = Callable[[Any, Any], Float[Tensor, "*runs"]]
 Event = Callable[[TrainingState], None]
 # updates between two looks at whether losses on another device are finite: each look waits for the device
@@ -39,74 +37,6 @@ class DivergedTraining(DivergenceError):  # noqa: N818 - its base says that it i
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
         self.history = history
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """How an update is made.
-
-    Arguments:
-        accumulate: batches whose mean gradient makes an update; processes of a group share them.
-        clip: the largest norm of a gradient over all parameters, run by run; None leaves it as it is.
-        schedule: by what the learning rate is multiplied, given the updates done.
-        autocast: the type in which the forward pass computes, such as torch.bfloat16; None leaves it.
-    """
-
-    accumulate: int = 1
-    clip: float | None = None
-    schedule: Schedule | None = None
-    autocast: torch.dtype | None = None
-
-    def __post_init__(self) -> None:
-        check_at_least("accumulate", self.accumulate, 1)
-        if self.clip is not None and not self.clip > 0:
-            raise SimonidesError(f"clip = {self.clip} makes no sense; give a norm above zero, or None.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Records:
-    """What is recorded along a training, and where it may end.
-
-    Arguments:
-        every: steps between records, which are also made before the first update and after the last; 0 makes these
-            two alone.
-        probes: `probe(model)` by name, a number or one for each run, or several such by names of their own; called
-            without gradients, in eval mode.
-        validation: batches whose mean loss is recorded as "validation_loss".
-        stop: asked at every record after the first; the training ends where it says so.
-        retire: asked at every record after the first, of stacked runs: true for each run that is finished, which
-            leaves the stack as it is then.
-        keep: a folder that takes the model of every recorded step, for `replay`; or `keep(model, step)`, which keeps
-            it in a form of its own.
-        progress: whether a bar shows the latest record.
-    """
-
-    every: int = 0
-    probes: Mapping[str, Probe] = field(default_factory=dict)
-    validation: Sequence[Any] = ()
-    stop: Callable[[Record], bool] | None = None
-    retire: Callable[[Record, int], Bool[Tensor, " runs"]] | None = None
-    keep: Path | Callable[[Any, int], None] | None = None
-    progress: bool = False
-
-    def __post_init__(self) -> None:
-        check_at_least("every", self.every, 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """Where a training can go on from.
-
-    Arguments:
-        path: a file; where it is there already, the training goes on from it.
-        every: updates between two writings; 0 writes it only at the end.
-    """
-
-    path: Path
-    every: int = 0
-
-    def __post_init__(self) -> None:
-        check_at_least("every", self.every, 0)
 
 
 def fit(

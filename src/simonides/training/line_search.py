@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from simonides.base import SimonidesError
-from simonides.training.optimisers import by_run, sum_by_run
+from simonides.training.parts import by_run, sum_by_run
 
 
 class LineSearch(Optimizer):

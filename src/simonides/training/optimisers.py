@@ -7,8 +7,7 @@ runs, each with a rate of its own, and what is reduced over a run, such as a nor
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,177 +15,19 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from simonides.base import SimonidesError, check_not_negative
+from simonides.training.parts import (
+    AdamScaling,
+    Memory,
+    Momentum,
+    Normalise,
+    Orthogonalise,
+    Part,
+    Sign,
+    WeightDecay,
+    by_run,
+)
 
 Rate = float | Float[Tensor, " runs"]
-Memory = dict[str, Any]
-
-
-@runtime_checkable
-class Part(Protocol):
-    """One part of a chain."""
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The directions that go on, one for each parameter; what is to be remembered is put into the memories."""
-
-
-@dataclass(frozen=True)
-class Momentum:
-    """b <- beta b + d, and b goes on (Polyak 1964, as torch's SGD).
-
-    Arguments:
-        beta: how much of the past is kept.
-        average: whether b <- beta b + (1 - beta) d instead.
-        nesterov: whether what goes on looks a step ahead: d + beta b, or of an average (1 - beta) d + beta b.
-    """
-
-    beta: float
-    average: bool = False
-    nesterov: bool = False
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The sums over the past."""
-        for direction, memory in zip(directions, memories, strict=True):
-            if self.average:
-                kept = memory.setdefault("momentum", torch.zeros_like(direction))
-                kept.lerp_(direction, 1 - self.beta)
-            elif "momentum" not in memory:
-                memory["momentum"] = direction.clone()
-            else:
-                memory["momentum"].mul_(self.beta).add_(direction)
-        if not self.nesterov:
-            return [memory["momentum"] for memory in memories]
-        share = 1 - self.beta if self.average else 1.0
-        return [share * d + self.beta * m["momentum"] for d, m in zip(directions, memories, strict=True)]
-
-
-@dataclass(frozen=True)
-class Sign:
-    """sign(d) (Bernstein et al. 2018); zeros stay zero. With `scaled` times the mean of |d| over a run."""
-
-    scaled: bool = False
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The signs."""
-        signs = [direction.sign() for direction in directions]
-        if not self.scaled:
-            return signs
-        count = sum(d[0].numel() if stacked else d.numel() for d in directions)
-        means = sum_by_run([direction.abs() for direction in directions], stacked) / count
-        return [sign * by_run(means, sign) for sign in signs]
-
-
-@dataclass(frozen=True)
-class Normalise:
-    """d/|d|, with the norm over all parameters of a run; zero stays zero."""
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The unit directions."""
-        squares = sum_by_run([direction.square() for direction in directions], stacked)
-        scale = torch.where(squares > 0, squares.rsqrt(), torch.zeros_like(squares))
-        return [direction * by_run(scale, direction) for direction in directions]
-
-
-@dataclass(frozen=True)
-class ClipNorm:
-    """d min(1, most/|d|), with the norm over all parameters of a run (Pascanu, Mikolov & Bengio 2013)."""
-
-    most: float
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The clipped directions."""
-        norm = sum_by_run([direction.square() for direction in directions], stacked).sqrt()
-        scale = (self.most / norm.clamp_min(1e-12)).clamp_max(1.0)
-        return [direction * by_run(scale, direction) for direction in directions]
-
-
-@dataclass(frozen=True)
-class AdamScaling:
-    """m/(sqrt(v) + eps) of running means m of d and v of d^2, with their starts corrected (Kingma & Ba 2015)."""
-
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The scaled means."""
-        first, second = self.betas
-        scaled = []
-        for direction, memory in zip(directions, memories, strict=True):
-            if "step" not in memory:
-                memory.update(step=0, mean=torch.zeros_like(direction), square=torch.zeros_like(direction))
-            memory["step"] += 1
-            memory["mean"].lerp_(direction, 1 - first)
-            memory["square"].mul_(second).addcmul_(direction, direction, value=1 - second)
-            root = memory["square"].sqrt().div_((1 - second ** memory["step"]) ** 0.5).add_(self.eps)
-            scaled.append(memory["mean"] / root / (1 - first ** memory["step"]))
-        return scaled
-
-
-@dataclass(frozen=True)
-class AdagradScaling:
-    """d/(sqrt(sum of past d^2) + eps) (Duchi, Hazan & Singer 2011)."""
-
-    eps: float = 1e-10
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The scaled directions."""
-        scaled = []
-        for direction, memory in zip(directions, memories, strict=True):
-            total = memory.setdefault("sum", torch.zeros_like(direction))
-            total.addcmul_(direction, direction)
-            scaled.append(direction / (total.sqrt() + self.eps))
-        return scaled
-
-
-@dataclass(frozen=True)
-class Orthogonalise:
-    """U V^T of d = U S V^T for matrices, by Newton-Schulz steps (Jordan et al. 2024, Muon); others go on as they are.
-
-    Singular values come out between about 0.7 and 1.2; three steps more of Higham's iteration make them one.
-    """
-
-    steps: int = 5
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The orthogonalised directions."""
-        return [self._orthogonal(d) if d.dim() - stacked == 2 else d for d in directions]
-
-    def _orthogonal(self, matrix: Tensor) -> Tensor:
-        wide = matrix.shape[-2] > matrix.shape[-1]
-        x = matrix.mT if wide else matrix
-        x = x / x.flatten(-2).norm(dim=-1)[..., None, None].clamp_min(1e-12)
-        for _ in range(self.steps):
-            gram = x @ x.mT
-            x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-        return x.mT if wide else x
-
-
-@dataclass(frozen=True)
-class WeightDecay:
-    """d + decay p; first in a chain it is part of the gradient, last it is decoupled (Loshchilov & Hutter 2019)."""
-
-    decay: float
-
-    def __call__(
-        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
-    ) -> list[Tensor]:
-        """The directions with the pull towards zero."""
-        return [d.add(p.detach(), alpha=self.decay) for d, p in zip(directions, parameters, strict=True)]
 
 
 class Chain(Optimizer):
@@ -308,18 +149,6 @@ def Muon(  # noqa: N802
 ) -> Chain:
     """Nesterov's momentum, then orthogonalisation of each matrix (Jordan et al. 2024, as torch's)."""
     return Chain(params, lr, [Momentum(momentum, average=True, nesterov=True), Orthogonalise()], stacked)
-
-
-def sum_by_run(values: Sequence[Tensor], stacked: bool) -> Float[Tensor, "*runs"]:
-    """The sum over all entries of several tensors, for each run where they are stacked."""
-    if stacked:
-        return torch.stack([value.flatten(1).sum(1) for value in values]).sum(0)
-    return torch.stack([value.sum() for value in values]).sum()
-
-
-def by_run(values: Float[Tensor, "*runs"], like: Tensor) -> Tensor:
-    """Numbers of each run in a shape that multiplies its parameters; one number as it is."""
-    return values.reshape(-1, *[1] * (like.dim() - 1)) if values.dim() else values
 
 
 def _momentum(beta: float) -> list[Part]:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from simonides.base import SimonidesError
-from simonides.training.fitting import Loss, Records, Update, fit
+from simonides.training.fitting import Loss, fit
+from simonides.training.settings import Records, Update
 from simonides.training.stacking import StackedModel
 from simonides.training.state import History
 

@@ -1,0 +1,87 @@
+"""How updates are made, what is recorded, and where a training can go on from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from simonides.base import SimonidesError, check_at_least
+from simonides.training.schedules import Schedule
+from simonides.training.state import Record
+
+Seen = float | Tensor | Mapping[str, float | Tensor]
+
+
+Probe = Callable[[Any], Seen]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """How an update is made.
+
+    Arguments:
+        accumulate: batches whose mean gradient makes an update; processes of a group share them.
+        clip: the largest norm of a gradient over all parameters, run by run; None leaves it as it is.
+        schedule: by what the learning rate is multiplied, given the updates done.
+        autocast: the type in which the forward pass computes, such as torch.bfloat16; None leaves it.
+    """
+
+    accumulate: int = 1
+    clip: float | None = None
+    schedule: Schedule | None = None
+    autocast: torch.dtype | None = None
+
+    def __post_init__(self) -> None:
+        check_at_least("accumulate", self.accumulate, 1)
+        if self.clip is not None and not self.clip > 0:
+            raise SimonidesError(f"clip = {self.clip} makes no sense; give a norm above zero, or None.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """What is recorded along a training, and where it may end.
+
+    Arguments:
+        every: steps between records, which are also made before the first update and after the last; 0 makes these
+            two alone.
+        probes: `probe(model)` by name, a number or one for each run, or several such by names of their own; called
+            without gradients, in eval mode.
+        validation: batches whose mean loss is recorded as "validation_loss".
+        stop: asked at every record after the first; the training ends where it says so.
+        retire: asked at every record after the first, of stacked runs: true for each run that is finished, which
+            leaves the stack as it is then.
+        keep: a folder that takes the model of every recorded step, for `replay`; or `keep(model, step)`, which keeps
+            it in a form of its own.
+        progress: whether a bar shows the latest record.
+    """
+
+    every: int = 0
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    validation: Sequence[Any] = ()
+    stop: Callable[[Record], bool] | None = None
+    retire: Callable[[Record, int], Bool[Tensor, " runs"]] | None = None
+    keep: Path | Callable[[Any, int], None] | None = None
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        check_at_least("every", self.every, 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """Where a training can go on from.
+
+    Arguments:
+        path: a file; where it is there already, the training goes on from it.
+        every: updates between two writings; 0 writes it only at the end.
+    """
+
+    path: Path
+    every: int = 0
+
+    def __post_init__(self) -> None:
+        check_at_least("every", self.every, 0)
