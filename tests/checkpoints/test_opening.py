@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from simonides.base import SimonidesError
-from simonides.checkpoints import open_checkpoint, rewrite_checkpoint, verify_roles
-from simonides.nn import W_KQ, W_OV, Trace
+from simonides.checkpoints import CheckpointModel, TextTokens, open_checkpoint, rewrite_checkpoint, verify_roles
+from simonides.nn import W_KQ, W_OV, Trace, alibi_slopes, probed_norm
 
 transformers = pytest.importorskip("transformers", reason="needs the reference library, transformers")
 # its own deprecations are not ours
@@ -125,8 +126,6 @@ def test_what_is_no_checkpoint_is_told(tmp_path):
 
 
 def test_missing_and_misshapen_weights_are_named(tmp_path):
-    from safetensors.torch import load_file, save_file
-
     reference("gpt_neox", tmp_path)
     path = tmp_path / "model.safetensors"
     whole = load_file(path)
@@ -234,8 +233,6 @@ def test_a_gguf_file_with_weights_that_no_role_takes_is_refused(tmp_path):
     ],
 )
 def test_what_is_not_understood_is_refused(name, changes, message, tmp_path):
-    from safetensors.torch import load_file, save_file
-
     reference(name, tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     config.pop("rope_parameters", None)
@@ -248,10 +245,55 @@ def test_what_is_not_understood_is_refused(name, changes, message, tmp_path):
 
 
 def test_an_unembedding_that_is_missing_is_not_taken_for_a_tied_one(tmp_path):
-    from safetensors.torch import load_file, save_file
-
     reference("gpt_neox", tmp_path)
     path = tmp_path / "model.safetensors"
     save_file({name: value for name, value in load_file(path).items() if name != "embed_out.weight"}, path)
     with pytest.raises(SimonidesError, match="lacks 1 tensors"):
+        open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 6, 12, 14, 16])
+def test_slopes_are_blooms_for_any_number_of_heads(heads):
+    from transformers.models.bloom.modeling_bloom import build_alibi_tensor
+
+    theirs = build_alibi_tensor(torch.ones(1, 3, dtype=torch.long), heads, torch.float32)[:, 0, 1]
+    torch.testing.assert_close(torch.tensor(alibi_slopes(heads)), theirs, rtol=1e-6, atol=0)
+
+
+def test_a_model_in_memory_is_read_in_eval_mode():
+    torch.manual_seed(0)
+    inner = transformers.AutoModelForCausalLM.from_config(CONFIGS["gpt2"]()).train()
+    model = CheckpointModel(inner)
+    assert not any(module.training for module in model.modules())
+    assert torch.equal(model.run(TOKENS), model.run(TOKENS))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_norms_are_read_off_in_any_type(dtype):
+    torch.manual_seed(0)
+    norm = torch.nn.LayerNorm(8).to(dtype)
+    torch.nn.init.normal_(norm.weight, 0.01, 0.001)
+    torch.nn.init.normal_(norm.bias, 5.0)
+    found = probed_norm(norm, 8, norm.eps)
+    assert found.centred and found.bias is not None
+    torch.testing.assert_close(found.gain, norm.weight.detach().float(), rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(found.bias, norm.bias.detach().float(), rtol=1e-5, atol=1e-6)
+
+
+def test_texts_are_neither_cut_nor_filled_up(tmp_path):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "a": 1, "b": 2}, unk_token="[PAD]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.enable_padding(length=8)
+    tokenizer.enable_truncation(max_length=2)
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    assert TextTokens(tmp_path).encode("a b a").tolist() == [1, 2, 1]
+
+
+def test_a_decoder_that_brings_another_head_is_refused(tmp_path):
+    reference("gpt_neox", tmp_path)
+    path = tmp_path / "model.safetensors"
+    save_file({**load_file(path), "cls.predictions.bias": torch.zeros(50)}, path)
+    with pytest.raises(SimonidesError, match=r"no place for, such as cls\.predictions\.bias"):
         open_checkpoint(tmp_path)

@@ -48,6 +48,16 @@ def test_ranks_and_watched_tokens():
     torch.testing.assert_close(some.probability, found.probability[[3, 1]])
 
 
+def test_what_is_not_finite_is_wrong_and_not_first():
+    net, asked = model(), questions()
+    net.weight("W_U")[asked.answers[0]] = torch.nan
+    found = answer(net, asked)
+    assert not found.right.any() and (found.probability == 0).all() and (found.rank == 30).all()
+    assert perplexity(net, asked.tokens[0]) == math.inf
+    with pytest.raises(SimonidesError, match="it knows 30"):
+        answer(net, Questions.of([torch.tensor([1])], [30]))
+
+
 def test_perplexity_is_that_of_the_windows():
     net = model()
     text = torch.randint(30, (23,), generator=torch.Generator().manual_seed(2))

@@ -15,6 +15,7 @@ from simonides.training import (
     Cosine,
     DivergedTraining,
     LineSearch,
+    NormalisedDescent,
     Records,
     StackedModel,
     Update,
@@ -168,7 +169,7 @@ def test_a_stacked_model_returns_what_its_models_do():
     for run, model in enumerate(models):
         torch.testing.assert_close(stacked(inputs)[run], model(inputs[run]))
         torch.testing.assert_close(stacked.run(run)(inputs[run]), model(inputs[run]))
-    with pytest.raises(SimonidesError, match="different shapes"):
+    with pytest.raises(SimonidesError, match="settings or shapes"):
         StackedModel([nn.Linear(2, 2), nn.Linear(2, 3)])
 
 
@@ -451,3 +452,134 @@ def test_the_forward_pass_may_be_in_a_short_type():
 
     fit(net(), seen, batches, lambda p: SGD(p, 0.1), 1, torch.Generator(), Update(autocast=torch.bfloat16))
     assert kinds[0] == torch.bfloat16
+    with pytest.raises(SimonidesError, match=r"give torch\.bfloat16"):
+        Update(autocast=torch.float16)
+
+
+def test_a_training_that_all_runs_have_left_stays_ended(tmp_path):
+    def all_at_eight(record, step):
+        return torch.full((len(record["loss"]),), step == 8)
+
+    path = Checkpoint(path=tmp_path / "c", every=2)
+    parted, fresh, updates = stack(), stack(), []
+    found = train_stack(parted, 20, path, retire=all_at_eight)
+    again = fit(
+        fresh,
+        lambda m, b: m.each(loss, b),
+        draw_stacked,
+        lambda p: Adam(p, torch.tensor([0.1, 0.02, 0.005])),
+        20,
+        [torch.Generator().manual_seed(seed) for seed in range(3)],
+        records=Records(every=4, retire=all_at_eight),
+        checkpoint=path,
+        after_update=[lambda state: updates.append(state.done)],
+    )
+    assert found.steps == again.steps == [0, 4, 8] and updates == []
+    for one, other in zip(parted.parameters(), fresh.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_finished_training_that_runs_have_left_may_be_asked_again(tmp_path):
+    def one_at_four(record, step):
+        done = torch.zeros(len(record["loss"]), dtype=torch.bool)
+        done[0] = step == 4 and len(done) == 3
+        return done
+
+    path = Checkpoint(path=tmp_path / "c")
+    parted, fresh, whole = stack(), stack(), stack()
+    train_stack(parted, 8, path, retire=one_at_four)
+    found = train_stack(fresh, 12, path, retire=one_at_four)
+    expected = train_stack(whole, 12, retire=one_at_four)
+    assert torch.equal(found.column("loss"), expected.column("loss"))
+    for one, other in zip(whole.parameters(), fresh.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_kill_before_the_last_record_costs_no_record(tmp_path):
+    path = tmp_path / "c"
+    with pytest.raises(KeyboardInterrupt):
+        train(net(), 8, checkpoint=path, probes={"odd": _interrupting(2)}, every=0)
+    assert train(net(), 8, checkpoint=path, probes={"odd": lambda m: 0.0}, every=0).steps == [0, 8]
+
+
+def _interrupting(call):
+    calls = []
+
+    def probe(model):
+        calls.append(0)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return 0.0
+
+    return probe
+
+
+def test_a_training_that_has_diverged_leaves_its_checkpoint(tmp_path):
+    def broken(state):
+        if state.done == 8:
+            with torch.no_grad():
+                state.model[0].weight.fill_(torch.nan)
+
+    path = Checkpoint(path=tmp_path / "c", every=4)
+    with pytest.raises(DivergedTraining):
+        fit(net(), loss, batches, lambda p: SGD(p, 0.1), 8, torch.Generator(), None, None, path, (), [broken])
+    found = fit(net(), loss, batches, lambda p: SGD(p, 0.1), 8, torch.Generator(), None, None, path)
+    assert torch.isfinite(found.column("loss")).all()
+
+
+def test_probes_and_validation_leave_each_module_in_its_mode():
+    model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+    model[1].eval()
+    modes = []
+
+    def seen(m, batch):
+        modes.append(m.training)
+        return loss(m, batch)
+
+    held = [batches(torch.Generator().manual_seed(9))]
+    records = Records(every=1, probes={"mode": lambda m: float(m.training)}, validation=held)
+    history = fit(model, seen, batches, lambda p: SGD(p, 0.1), 1, torch.Generator(), records=records)
+    assert history.column("mode").tolist() == [0.0, 0.0] and modes == [True, False, True, False]
+    assert model.training and not model[1].training
+
+
+def test_norms_are_those_of_each_run_of_a_stack():
+    def lone(seed):
+        torch.manual_seed(seed)
+        return nn.Linear(4, 3)
+
+    stacked = stack()
+    fit(
+        stacked,
+        lambda m, b: m.each(loss, b),
+        draw_stacked,
+        lambda p: NormalisedDescent(p, 0.1),
+        5,
+        [torch.Generator().manual_seed(seed) for seed in range(3)],
+    )
+    for seed in range(3):
+        model = lone(seed)
+        fit(model, loss, batches, lambda p: NormalisedDescent(p, 0.1), 5, torch.Generator().manual_seed(seed))
+        torch.testing.assert_close(stacked.run(seed).weight, model.weight)
+
+
+def test_settings_that_do_not_go_together_are_refused():
+    with pytest.raises(SimonidesError, match="accumulate = 2"):
+        train(net(), 2, LineSearch, update=Update(accumulate=2))
+    with pytest.raises(SimonidesError, match="classes, settings"):
+        StackedModel([nn.Sequential(nn.Linear(2, 2), nn.ReLU()), nn.Sequential(nn.Linear(2, 2), nn.Tanh())])
+
+
+def test_settings_in_words_hold_no_addresses():
+    def halves(step):
+        return 0.5
+
+    assert "0x" not in Update(schedule=halves).told()
+
+
+def test_a_probe_of_the_whole_stack_may_be_one_number():
+    def at_four(record, step):
+        return torch.arange(len(record["loss"])) == (0 if step == 4 else 9)
+
+    history = train_stack(stack(), 8, retire=at_four, probes={"runs": lambda m: float(m.runs)})
+    assert history.column("runs").tolist() == [3.0, 3.0, 2.0]

@@ -32,7 +32,8 @@ class CheckpointModel(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = model.eval()
+        self.model = model
+        self.eval()
         self.config: Any = model.config
         self.family: Family = family_of(self.config)
         try:
@@ -190,7 +191,7 @@ class CheckpointModel(nn.Module):
         epsilon = next((float(getattr(module, name)) for name in _EPSILONS if hasattr(module, name)), 1e-5)
         if not 0 <= epsilon < 1:
             raise SimonidesError(f"a norm's epsilon is {epsilon}; expected a small number of at least 0.")
-        return probed_norm(module, self.sizes.d, epsilon, self._embedding.get_parameter("weight"))
+        return probed_norm(module, self.sizes.d, epsilon)
 
     def _sizes(self) -> Sizes:
         config = self.config

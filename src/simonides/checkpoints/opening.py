@@ -20,7 +20,7 @@ from simonides.checkpoints.families import check_family, family_of
 from simonides.checkpoints.gguf_files import open_gguf
 from simonides.checkpoints.verification import verify_roles
 
-# masks, tables of positions, and heads that are put upon a model
+# masks, tables of positions, and heads that answer other questions than the next token
 _NO_WEIGHTS = (
     "*attn.bias",
     "*attn.masked_bias",
@@ -29,12 +29,11 @@ _NO_WEIGHTS = (
     "*inv_freq",
     "*position_ids",
     "*pooler*",
-    "cls.*",
-    "lm_head.*",
-    "vocab_*",
     "score.*",
     "classifier.*",
 )
+# heads that an encoder was trained with, which its stream does not need
+_ENCODER_HEADS = ("cls.*", "lm_head.*", "vocab_*")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -119,7 +118,8 @@ def quiet_transformers() -> Iterator[None]:
     Raises:
         SimonidesError: when it is not installed.
     """
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    offline = os.environ.get("HF_HUB_OFFLINE")
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read where the library is imported first, and asked again on the way
     try:
         from transformers.utils import logging as theirs
     except ImportError:
@@ -133,6 +133,10 @@ def quiet_transformers() -> Iterator[None]:
         yield
     finally:
         theirs.set_verbosity(verbosity)
+        if offline is None:
+            del os.environ["HF_HUB_OFFLINE"]
+        else:
+            os.environ["HF_HUB_OFFLINE"] = offline
         if bar:
             theirs.enable_progress_bar()  # type: ignore[no-untyped-call]
 
@@ -163,8 +167,9 @@ def _open_folder(folder: Path, dtype: torch.dtype | None) -> Any:
     missing = sorted(told["missing_keys"])
     if family.unembedding is None:
         missing = [name for name in missing if "pooler" not in name]
+    skipped = (*_NO_WEIGHTS, *(_ENCODER_HEADS if family.unembedding is None else ()))
     strange = sorted(
-        name for name in told["unexpected_keys"] if not any(fnmatchcase(name, known) for known in _NO_WEIGHTS)
+        name for name in told["unexpected_keys"] if not any(fnmatchcase(name, known) for known in skipped)
     )
     if missing:
         raise SimonidesError(

@@ -30,7 +30,10 @@ class TextTokens:
             ) from None
         path = Path(checkpoint)
         if path.suffix == ".gguf":
-            self._tokenizer: Any = _from_gguf(path)
+            try:
+                self._tokenizer: Any = _from_gguf(path)
+            except (KeyError, TypeError, ValueError) as error:
+                raise SimonidesError(f"the tokenizer of {path} is not whole: {error}.") from None
             return
         file = path / "tokenizer.json"
         if not file.exists():
@@ -41,6 +44,9 @@ class TextTokens:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises plain Exception
             raise SimonidesError(f"{file} cannot be read: {error}.") from None
+        # a file may tell how batches were once cut and filled up, which would add tokens to every text
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
 
     def __len__(self) -> int:
         """How many tokens it knows; a model's vocabulary may be padded beyond them."""

@@ -42,6 +42,9 @@ def _state(root: Path, file: ClaimFile) -> str:
     for path in sorted(
         [*folder.glob("[0-9a-f][0-9a-f]/*/*"), *folder.glob("failed/*"), *folder.glob("damaged/*")]
     ):
-        state = path.stat()
+        try:
+            state = path.stat()
+        except FileNotFoundError:  # another run has just moved it
+            continue
         found.update(f"{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode())
     return found.hexdigest()[:24]

@@ -49,8 +49,8 @@ class Task:
 
     @property
     def scratch(self) -> str:
-        """The name of the folder for checkpoints: of these points as this version of the package measures them."""
-        keys = "".join(point.key for point in self.points) + self.package
+        """The name of the folder for checkpoints: of these points as this version measures them there."""
+        keys = "".join(point.key for point in self.points) + self.package + self.device
         return hashlib.sha256(keys.encode()).hexdigest()[:24]
 
     @property

@@ -22,6 +22,7 @@ from .roles import Sizes as Sizes
 from .roles import as_matrix as as_matrix
 from .roles import check_head as check_head
 from .roles import check_tokens as check_tokens
+from .roles import device_of as device_of
 from .roles import from_matrix as from_matrix
 from .roles import key_value_head as key_value_head
 from .roles import last_positions as last_positions

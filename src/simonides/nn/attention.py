@@ -54,8 +54,9 @@ def weigh(
         return scores if mask is None else scores.masked_fill(~mask, 0.0)
     if mask is None:
         return torch.softmax(scores, -1)
-    weights = torch.softmax(scores.masked_fill(~mask, -torch.inf), -1)
-    return weights if mask.any(-1).all() else weights.masked_fill(~mask, 0.0)
+    # the second fill is for queries that may see nothing, whose weights are 0/0; asking first whether there are any
+    # would wait for a device, and cannot be done under vmap
+    return torch.softmax(scores.masked_fill(~mask, -torch.inf), -1).masked_fill(~mask, 0.0)
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class AttentionConfig:
         divide_scores: whether scores are divided by sqrt(h).
         merged_queries: whether W_Q is the identity and W_K the merged key-query matrix; for one head of h = d.
         positions: "rotary", "alibi", "t5", or anything else for none of them.
-        alibi_slopes: of each head; by default 2^(-8 i/H).
+        alibi_slopes: of each head; by default those of `alibi_slopes`.
         rotary_base: of the rotation's rates.
         rotary_dimension: how many of the h dimensions turn; by default all.
         buckets, longest_distance: of T5's relative positions.

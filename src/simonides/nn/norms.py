@@ -1,5 +1,6 @@
 """Norms as roles: what stands between the stream and what reads it, as numbers."""
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -61,7 +62,7 @@ def norm_of(module: nn.Module) -> Norm:
     return Norm(gain=weight.detach(), bias=None, centred=isinstance(module, nn.LayerNorm), epsilon=epsilon)
 
 
-def probed_norm(module: nn.Module, d: int, epsilon: float, like: Float[Tensor, "..."]) -> Norm:
+def probed_norm(module: nn.Module, d: int, epsilon: float) -> Norm:
     """The norm that a module of anybody's is, read off its values; gains that are stored less one come out whole.
 
     v = (1, -1, 1, -1, ...) has mean zero and mean square one, so a norm makes (gain v + bias)/sqrt(1 + eps) of it.
@@ -70,15 +71,16 @@ def probed_norm(module: nn.Module, d: int, epsilon: float, like: Float[Tensor, "
         module: a layer or RMS normalisation over the last axis.
         d: its width, even.
         epsilon: the module's own.
-        like: gives the device and the type of its input.
     """
-    v = torch.ones(d, dtype=like.dtype, device=like.device)
+    # a short type would round gain + bias before they are told apart
+    exact = copy.deepcopy(module).float()
+    v = torch.ones(d, device=next(exact.parameters()).device)
     v[1::2] = -1
     with torch.no_grad():
-        up, down, flat = (module(x[None])[0].float() for x in (v, -v, torch.ones_like(v)))
+        up, down, flat = (exact(x[None])[0] for x in (v, -v, torch.ones_like(v)))
     size = (1 + epsilon) ** 0.5
     bias = (up + down) / 2
-    gain = (up - down) / 2 * v.float() * size
+    gain = (up - down) / 2 * v * size
     # of a constant vector a centred norm leaves the bias alone, another one adds the gain: no short format hides it
     centred = bool((flat - bias).abs().mean() < 0.5 * gain.abs().mean())
     return Norm(gain=gain, bias=bias if bool((bias != 0).any()) else None, centred=centred, epsilon=epsilon)

@@ -48,10 +48,16 @@ def rotate(
 def alibi_slopes(heads: int) -> tuple[float, ...]:
     """2^(-8 i/H) for i = 1 .. H: how fast each head forgets (Press, Smith & Lewis 2022).
 
-    >>> alibi_slopes(2)
-    (0.0625, 0.00390625)
+    Where H is no power of two, those of the largest power below it, and then every other one of twice that power, as
+    in the authors' code.
+
+    >>> alibi_slopes(2), alibi_slopes(3)
+    ((0.0625, 0.00390625), (0.0625, 0.00390625, 0.25))
     """
-    return tuple(2.0 ** (-8.0 * i / heads) for i in range(1, heads + 1))
+    whole = 2 ** (heads.bit_length() - 1)
+    slopes = [2.0 ** (-8.0 * i / whole) for i in range(1, whole + 1)]
+    between = [2.0 ** (-4.0 * i / whole) for i in range(1, 2 * whole, 2)]
+    return (*slopes, *between[: heads - whole])
 
 
 class Alibi(nn.Module):

@@ -119,6 +119,11 @@ class Roles(Protocol):
         """Sequences before the first layer, to be taken through the layers step by step."""
 
 
+def device_of(model: Roles) -> torch.device:
+    """Where a model's weights are, and so what it reads must be."""
+    return model.weight("W_E").device
+
+
 def read_by_heads(model: Roles, layer: int, tokens: Int[Tensor, " S"]) -> Float[Tensor, "S d"]:
     """Tokens as the heads of a layer would read them if nothing had been added to their embeddings."""
     norm, embedded = model.attention_norm(layer), model.embedded(tokens)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least
-from simonides.nn import Roles, last_positions
+from simonides.nn import Roles, check_tokens, device_of, last_positions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,15 @@ class Questions:
             watched=self.watched,
         )
 
+    def to(self, device: torch.device) -> "Questions":
+        """The questions on a device."""
+        return Questions(
+            tokens=self.tokens.to(device),
+            lengths=self.lengths.to(device),
+            answers=self.answers.to(device),
+            watched=self.watched.to(device),
+        )
+
     @property
     def last(self) -> Int[Tensor, "Q 1"]:
         """The last position of each prompt."""
@@ -70,6 +79,9 @@ class Questions:
 @dataclass(frozen=True, kw_only=True)
 class Answers:
     """What a model answers.
+
+    Where logits are not finite, as those of a broken edit, the answer is wrong, with probability zero behind all
+    tokens. Everything is in memory of the processor.
 
     Arguments:
         right: whether the likeliest token is the answer.
@@ -85,24 +97,34 @@ class Answers:
 
 
 def answer(model: Roles, questions: Questions) -> Answers:
-    """What a model says after each prompt."""
+    """What a model says after each prompt.
+
+    Raises:
+        SimonidesError: when prompts, answers or watched tokens are not of its vocabulary.
+    """
+    check_tokens(torch.cat([questions.answers, questions.watched]), model.sizes.outputs)
+    questions = questions.to(device_of(model))
     return answers_from(model.run(questions.tokens, questions.last), questions)
 
 
 def answers_from(logits: Float[Tensor, "Q 1 V"], questions: Questions) -> Answers:
     """What a model says, from its logits after each prompt's last token."""
-    p = logits[:, 0].float().softmax(-1)
+    questions = questions.to(logits.device)
+    finite = logits[:, 0].isfinite().all(-1)
+    p = logits[:, 0].float().softmax(-1).masked_fill(~finite[:, None], 0.0)
     probability = p.gather(1, questions.answers[:, None])
     return Answers(
-        right=(p.argmax(-1) == questions.answers).float(),
-        probability=probability[:, 0],
-        rank=(p > probability).sum(1),
-        watched=p[:, questions.watched],
+        right=((p.argmax(-1) == questions.answers) & finite).float().cpu(),
+        probability=probability[:, 0].cpu(),
+        rank=torch.where(finite, (p > probability).sum(1), p.shape[1]).cpu(),
+        watched=p[:, questions.watched].cpu(),
     )
 
 
 def perplexity(model: Roles, tokens: Int[Tensor, " T"], window: int = 256) -> float:
     """exp of the mean cross-entropy of a text read in windows, each token given those before it in its window.
+
+    Infinite where it is beyond what a float holds, or logits are not finite.
 
     Raises:
         SimonidesError: when the text is shorter than two tokens.
@@ -111,12 +133,14 @@ def perplexity(model: Roles, tokens: Int[Tensor, " T"], window: int = 256) -> fl
     if len(tokens) < 2:
         raise SimonidesError(f"a text of {len(tokens)} tokens has no perplexity; give a longer one.")
     total, count = 0.0, 0
-    for row in tokens.split(window):
+    for row in tokens.to(device_of(model)).split(window):
         if len(row) > 1:
             logits = model.run(row[None])[0, :-1].float()
             total += float(torch.nn.functional.cross_entropy(logits, row[1:], reduction="sum"))
             count += len(row) - 1
-    return math.exp(total / count)
+    mean = total / count
+    # exp of more than 709 is beyond a float
+    return math.exp(mean) if mean < 709 else math.inf
 
 
 def split(count: int, share: float, generator: torch.Generator) -> tuple[Int[Tensor, " a"], Int[Tensor, " b"]]:

@@ -181,10 +181,11 @@ def _in_tokens(
 ) -> tuple[Questions, tuple[str, ...]]:
     """Some of the questions, and why others, in characters that the tokenizer lacks, are left out."""
     rows = torch.randperm(len(words), generator=generator)[: material.most].sort().values.tolist()
-    pairs, reasons = [], []
+    pairs, reasons, asked = [], [], []
     for row in rows:
         try:
             pairs.append(tokenizer.question(words.prompts[row], words.answers[row], material.space))
+            asked.append(row)
         except SimonidesError as error:
             reasons.append(f"{words.prompts[row]!r}: {error}")
     if not pairs:
@@ -194,6 +195,6 @@ def _in_tokens(
         raise SimonidesError(f"a prompt has {longest} tokens, the model was made for {sizes.longest}; shorten it.")
     needed = 4.0 * len(pairs) * (longest * (6 * sizes.d + 3 * sizes.hidden) + 3 * sizes.vocabulary)
     check_memory(f"{len(pairs)} questions of up to {longest} tokens need", needed, "give fewer or shorter ones")
-    _, generic = tokenizer.question(words.prompts[rows[0]], material.generic, material.space)
+    _, generic = tokenizer.question(words.prompts[asked[0]], material.generic, material.space)
     questions = Questions.of([prompt for prompt, _ in pairs], [answer for _, answer in pairs], [generic])
     return questions, tuple(reasons)

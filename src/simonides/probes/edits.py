@@ -68,12 +68,17 @@ def replaced(model: Roles, matrices: Mapping[Key, Float[Tensor, "out into"]]) ->
         matrices: the other matrices, as `matrix_of` gives them, by layer and role.
 
     Raises:
-        SimonidesError: when there is no such layer or matrix.
+        SimonidesError: when there is no such layer or matrix, or another shape is given.
     """
     before: dict[Key, Tensor] = {}
     try:
         for (layer, matrix), other in matrices.items():
             own = _weight(model, layer, matrix)
+            shape = as_matrix(matrix, own).shape
+            if other.shape != shape:
+                raise SimonidesError(
+                    f"{matrix} of layer {layer} is {list(shape)}, what is put in its place {list(other.shape)}."
+                )
             before[layer, matrix] = own.clone()
             model.set_weight(matrix, layer, from_matrix(matrix, other.to(own.dtype), own.shape))
         yield

@@ -13,7 +13,7 @@ from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least
-from simonides.nn import Norm, Roles, key_value_head
+from simonides.nn import Norm, Roles, device_of, key_value_head
 
 # tokens of the vocabulary whose scores are formed at once: they stay in the cache, 3 times faster than all at once
 _BLOCK = 1024
@@ -107,7 +107,8 @@ def repeated_reading(
         return weights
 
     half = sequences.shape[1] // 2
-    second = torch.arange(half, sequences.shape[1] - 1).expand(len(sequences), -1)
+    sequences = sequences.to(device_of(model))
+    second = torch.arange(half, sequences.shape[1] - 1, device=sequences.device).expand(len(sequences), -1)
     interventions = {"layers.*.attention.weights": score}
     logits = model.run(sequences, second, interventions=interventions)
     if not model.sizes.decoder:
@@ -162,8 +163,9 @@ def head_weights(model: Roles, tokens: Int[Tensor, " S"] | None = None) -> Itera
             f"{sizes.outputs} outputs for {sizes.vocabulary} tokens: what a head copies is asked of models whose "
             "outputs are the tokens they read."
         )
-    asked = torch.arange(sizes.vocabulary) if tokens is None else tokens
-    embedded = model.embedded(torch.arange(sizes.vocabulary)).float()
+    every = torch.arange(sizes.vocabulary, device=device_of(model))
+    asked = every if tokens is None else tokens.to(every.device)
+    embedded = model.embedded(every).float()
     logit_directions = model.logit_directions().float()
     moments = _Moments(embedded, logit_directions)
     for layer in range(sizes.layers):
@@ -175,7 +177,7 @@ def head_weights(model: Roles, tokens: Int[Tensor, " S"] | None = None) -> Itera
         read = embedded[asked] if norm is None else norm(embedded[asked])
         copied = [copied_share(values[n], written[n], read, logit_directions, asked) for n in range(sizes.heads)]
         merged = "W_Q" not in model.roles(layer)
-        queries = torch.eye(sizes.d)[None] if merged else model.weight("W_Q", layer).float()
+        queries = torch.eye(sizes.d, device=every.device)[None] if merged else model.weight("W_Q", layer).float()
         yield HeadWeights(
             copied=torch.tensor(copied),
             eigenvalues=torch.linalg.eigvals((values @ moments.of(norm) @ written).double()),

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from simonides.nn import Roles
+from simonides.nn import Roles, device_of
 from simonides.probes.answers import Answers, Questions, answer, answers_from
 from simonides.probes.edits import Edit, cut_matrix, edited, matrix_of, replaced
 from simonides.probes.truncation import Decomposition, decompose
@@ -41,6 +41,7 @@ def answers_after_edits(
         matrix_of(model, edit.layer, edit.matrix)
         by_layer.setdefault(edit.layer, []).append(edit)
     answers: dict[Edit, Answers] = {}
+    questions = questions.to(device_of(model))
     with model.passage(questions.tokens) as passage:
         for layer in sorted(by_layer):
             passage.advance(layer)

@@ -70,18 +70,38 @@ def load_state(state: TrainingState, path: Path, settings: str) -> None:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["simonides"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        done, wanted = about["done"], about["settings"]
+        done = about["done"]
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise SimonidesError(f"checkpoint {path} cannot be read ({error}); remove it to start again.") from None
+    device = next(state.model.parameters()).device
+    for name, value in _under(tensors, "retired.").items():
+        run, _, parameter = name.partition(".")
+        state.retired.setdefault(int(run), {})[parameter] = value.to(device)
     runs = about["runs"]
-    if isinstance(state.model, Stack) and len(runs) < state.model.runs:
+    if isinstance(state.model, Stack) and not runs:  # all have left, so nothing goes on
+        shapes = {name: value.shape for name, value in state.model.state_of(0).items()}
+        if any({name: v.shape for name, v in left.items()} != shapes for left in state.retired.values()):
+            raise _of_another_model(path)
+    else:
+        _go_on(state, path, tensors, about, settings)
+    for number, generator in enumerate(state.generators):
+        generator.set_state(tensors[f"generator.{number}"])
+    state.history.restore(list(about["steps"]), _under(tensors, "history."))
+    state.history.stopped, state.history.ended = about["stopped"], about["ended"]
+    state.runs, state.done = runs, done
+
+
+def _go_on(
+    state: TrainingState, path: Path, tensors: dict[str, Tensor], about: dict[str, Any], settings: str
+) -> None:
+    """Give model and optimiser what a checkpoint holds of them."""
+    if isinstance(state.model, Stack) and len(about["runs"]) < state.model.runs:
         before = [p for p in state.model.parameters() if p.requires_grad]
-        place = torch.tensor(runs, dtype=torch.long)
-        if runs:
-            state.model.keep(place)
-            after = [p for p in state.model.parameters() if p.requires_grad]
-            state.optimiser = keep_optimiser_runs(state.optimiser, before, after, place)
-    own = _settings(state, settings)
+        place = torch.tensor(about["runs"], dtype=torch.long)
+        state.model.keep(place)
+        after = [p for p in state.model.parameters() if p.requires_grad]
+        state.optimiser = keep_optimiser_runs(state.optimiser, before, after, place)
+    own, wanted = _settings(state, settings), about["settings"]
     if different := [name for name in own if own[name] != wanted.get(name)]:
         name = different[0]
         raise SimonidesError(
@@ -91,7 +111,7 @@ def load_state(state: TrainingState, path: Path, settings: str) -> None:
     stored = _under(tensors, "model.")
     expected = {name: value.shape for name, value in state.model.state_dict().items()}
     if {name: value.shape for name, value in stored.items()} != expected:
-        raise SimonidesError(f"checkpoint {path} is of another model: its tensors have other names or shapes.")
+        raise _of_another_model(path)
     state.model.load_state_dict(stored)
     remembered = state.optimiser.state_dict()
     entries: dict[int, dict[str, Any]] = {}
@@ -101,16 +121,13 @@ def load_state(state: TrainingState, path: Path, settings: str) -> None:
         entries.setdefault(int(index), {})[what] = value
     state.optimiser.load_state_dict({**remembered, "state": entries})
     if isinstance(state.optimiser, LineSearch):
-        state.optimiser.sizes = tensors.get("line_search")
+        sizes = tensors.get("line_search")
+        state.optimiser.sizes = None if sizes is None else sizes.to(next(state.model.parameters()).device)
         state.optimiser.evaluations = about["scalars"].get("evaluations", 0)
-    for number, generator in enumerate(state.generators):
-        generator.set_state(tensors[f"generator.{number}"])
-    for name, value in _under(tensors, "retired.").items():
-        run, _, parameter = name.partition(".")
-        state.retired.setdefault(int(run), {})[parameter] = value
-    state.history.restore(list(about["steps"]), _under(tensors, "history."))
-    state.history.stopped, state.history.ended = about["stopped"], about["ended"]
-    state.runs, state.done = runs, done
+
+
+def _of_another_model(path: Path) -> SimonidesError:
+    return SimonidesError(f"checkpoint {path} is of another model: its tensors have other names or shapes.")
 
 
 def _settings(state: TrainingState, update: str) -> dict[str, str]:
@@ -149,7 +166,9 @@ def snapshots(folder: Path) -> dict[int, Path]:
     """
     found = {int(path.stem.removeprefix("step-")): path for path in sorted(folder.glob("step-*.safetensors"))}
     if not found:
-        raise SimonidesError(f"no snapshots step-*.safetensors in {folder}; train with fit(..., kept=folder).")
+        raise SimonidesError(
+            f"no snapshots step-*.safetensors in {folder}; train with records=Records(keep=folder)."
+        )
     return found
 
 

@@ -5,8 +5,9 @@ broken off and goes on from its checkpoint ends with the same bits on the same k
 first axis do not see each other; those that are finished leave the stack.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from torch.optim import Optimizer
 
 from simonides.base import DivergenceError, SimonidesError, check_at_least, progress
 from simonides.training.checkpoint import load_state, save_snapshot, save_state
-from simonides.training.distributed import is_first, share_of, sum_gradients
+from simonides.training.distributed import is_distributed, is_first, share_of, sum_gradients
 from simonides.training.line_search import LineSearch
 from simonides.training.parts import by_run, sum_by_run
 from simonides.training.settings import Checkpoint, Probe, Records, Update
-from simonides.training.stacking import Stack, keep_optimiser_runs
+from simonides.training.stacking import Stack, StackedModel, keep_optimiser_runs
 from simonides.training.state import History, Record, TrainingState
 
 Loss = Callable[[Any, Any], Float[Tensor, "*runs"]]
@@ -56,7 +57,8 @@ def fit(
 
     Arguments:
         model: a module, or a `Stack` of runs, such as `StackedModel`. It stays on its device; batches are moved there.
-        loss: `loss(model, batch)`, a number or one for each stacked run; runs do not see each other.
+        loss: `loss(model, batch)`, a number or one for each stacked run; runs do not see each other. What it draws
+            from torch's global generator, as dropout in training mode does, a resume does not bring back.
         batches: `batches(generator)` draws the next batch; of a stack with a generator for each run,
             `batches(generators, runs)` draws that of the runs still in training, told by their numbers. Asked exactly
             `accumulate` times for each update, and once more where runs leave the stack. With one generator a batch
@@ -76,10 +78,16 @@ def fit(
 
     Raises:
         DivergedTraining: when the loss of every run is no longer finite; the checkpoint is left as it was.
-        SimonidesError: when no parameter is to be trained, or a checkpoint belongs to another model, optimiser or
-            setting.
+        SimonidesError: when no parameter is to be trained, settings do not go together, or a checkpoint belongs to
+            another model, optimiser or setting.
     """
     check_at_least("steps", steps, 1)
+    update, records = update or Update(), records or Records()
+    if is_distributed() and (records.stop is not None or records.retire is not None):
+        raise SimonidesError(
+            "stop and retire look at what one process sees, so several would part ways; train with one process, or "
+            "leave them out."
+        )
     generators = (generator,) if isinstance(generator, torch.Generator) else tuple(generator)
     trained = [p for p in model.parameters() if p.requires_grad]
     if not trained:
@@ -92,34 +100,50 @@ def fit(
     state = TrainingState(
         model=model, optimiser=optimiser(trained), generators=generators, history=History(), runs=runs
     )
+    if isinstance(state.optimiser, LineSearch) and update.accumulate > 1:
+        raise SimonidesError(
+            f"a line search with accumulate = {update.accumulate} would search along the gradient of several batches "
+            "on the last alone; give accumulate=1, and larger batches."
+        )
+    if isinstance(model, Stack):
+        for group in state.optimiser.param_groups:
+            if "stacked" in group:  # an optimiser of ours that reduces over a run: over each of these runs
+                group["stacked"] = True
     loop = _Loop(
         state=state,
         loss=loss,
         batches=batches,
         single=isinstance(generator, torch.Generator),
-        update=update or Update(),
-        records=records or Records(),
+        update=update,
+        records=records,
         steps=steps,
     )
+    told = update.told()
     if checkpoint is not None and checkpoint.path.exists():
-        load_state(state, checkpoint.path, repr(loop.update))
+        load_state(state, checkpoint.path, told)
         if state.history.ended and not state.history.stopped and state.done < steps:
             state.history.drop_last()  # it was made of an old batch, for want of the next
             state.history.ended = False
     with progress(loop.records.progress and is_first()) as start:
         loop.advance = start("training", steps, state.done)
         while state.done < steps and not state.history.stopped and (state.runs or not isinstance(model, Stack)):
+            done = state.done
             batch = loop.step(before_update)
+            if state.done == done:  # the record before this update ended the training
+                break
             for event in after_update:
                 event(state)
-            if checkpoint is not None and checkpoint.every and state.done % checkpoint.every == 0:
-                save_state(state, checkpoint.path, repr(loop.update))
             if state.done == steps:
                 loop.last_record(batch)
+            elif checkpoint is not None and checkpoint.every and state.done % checkpoint.every == 0:
+                loop.before_saving()
+                save_state(state, checkpoint.path, told)
+    loop.look_back()
+    if checkpoint is not None:
+        loop.before_saving()
+        save_state(state, checkpoint.path, told)
     if isinstance(model, Stack):
         model.put_back(state.runs, state.retired)
-    if checkpoint is not None:
-        save_state(state, checkpoint.path, repr(loop.update))
     return state.history
 
 
@@ -138,7 +162,7 @@ class _Loop:
     unseen: list[Tensor] = field(default_factory=list)
 
     def step(self, before_update: Iterable[Event]) -> Any:
-        """One update, with a record before it where one is due; returns the last batch."""
+        """One update, with a record before it where one is due, which may end all; returns the last batch."""
         state, accumulate = self.state, self.update.accumulate
         device = next(state.model.parameters()).device
         state.optimiser.zero_grad(set_to_none=True)
@@ -218,9 +242,20 @@ class _Loop:
             return
         self.unseen.append(value)
         if len(self.unseen) >= _PATIENCE:
-            for seen in self.unseen:
-                self._finite(seen)
-            self.unseen.clear()
+            self.look_back()
+
+    def look_back(self) -> None:
+        """Look at the losses that were not looked at yet."""
+        for seen in self.unseen:
+            self._finite(seen)
+        self.unseen.clear()
+
+    def before_saving(self) -> None:
+        """See to it that no checkpoint is written of a training that has diverged."""
+        self.look_back()
+        stacked = isinstance(self.state.model, Stack)
+        parameters = [p.detach() for p in self.state.model.parameters() if p.requires_grad]
+        self._finite(sum_by_run([torch.where(p.isfinite(), 0.0, torch.inf) for p in parameters], stacked))
 
     def _finite(self, value: Tensor) -> None:
         if not bool(torch.isfinite(value).any()):
@@ -234,7 +269,7 @@ class _Loop:
         self._finite(value)
         seen = {"loss": value.detach().clone().cpu(), **asked(state.model, records.probes)}
         if records.validation:
-            with torch.no_grad():
+            with in_eval_mode(state.model), torch.no_grad():
                 losses = [self._loss(moved(batch, value.device)) for batch in records.validation]
             seen["validation_loss"] = torch.stack(losses).mean(0).cpu()
         record = self._of_all_runs(seen)
@@ -258,8 +293,12 @@ class _Loop:
         if not state.retired:
             return seen
         record = {name: values.clone() for name, values in state.history.last.items()}
+        count = len(state.runs) + len(state.retired)
         for name, values in seen.items():
-            record[name][..., state.runs] = values.to(record[name])
+            if record[name].shape[-1:] == (count,):
+                record[name][..., state.runs] = values.to(record[name])
+            else:  # of the stack as a whole
+                record[name] = values
         return record
 
     def _retire(self, finished: Bool[Tensor, " runs"]) -> None:
@@ -299,15 +338,25 @@ class _Loop:
 
 def asked(model: nn.Module, probes: Mapping[str, Probe]) -> Record:
     """What probes see of a model, without gradients and in eval mode."""
-    training = model.training
-    model.eval()
-    with torch.no_grad():
+    with in_eval_mode(model), torch.no_grad():
         seen: dict[str, float | Tensor] = {}
         for name, probe in probes.items():
             value = probe(model)
             seen.update(value if isinstance(value, Mapping) else {name: value})
-    model.train(training)
     return {name: torch.as_tensor(value).detach().cpu() for name, value in seen.items()}
+
+
+@contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[None]:
+    """A context in which a model is in eval mode; afterwards each of its modules is in the mode it was in."""
+    modules = [*model.modules(), *(model.template.modules() if isinstance(model, StackedModel) else ())]
+    modes = [(module, module.training) for module in modules]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def moved(batch: Any, device: torch.device) -> Any:
@@ -318,11 +367,11 @@ def moved(batch: Any, device: torch.device) -> Any:
         return batch
     if isinstance(batch, Mapping):
         return {name: moved(value, device) for name, value in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(moved(value, device) for value in batch))
     if isinstance(batch, (tuple, list)):
         return type(batch)(moved(value, device) for value in batch)
     if hasattr(batch, "__dataclass_fields__"):
-        import dataclasses
-
         return dataclasses.replace(
             batch, **{name: moved(getattr(batch, name), device) for name in batch.__dataclass_fields__}
         )

@@ -143,9 +143,10 @@ class AdagradScaling:
 
 @dataclass(frozen=True)
 class Orthogonalise:
-    """U V^T of d = U S V^T for matrices, by Newton-Schulz steps (Jordan et al. 2024, Muon); others go on as they are.
+    """About U V^T of d = U S V^T, by Newton-Schulz steps (Jordan et al. 2024, Muon).
 
-    Singular values come out between about 0.7 and 1.2; three steps more of Higham's iteration make them one.
+    A parameter of more than two axes is a stack of matrices, such as one of each head; vectors go on as they are.
+    Singular values that are not tiny come out between about 0.7 and 1.2.
     """
 
     steps: int = 5
@@ -154,7 +155,7 @@ class Orthogonalise:
         self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
     ) -> list[Tensor]:
         """The orthogonalised directions."""
-        return [self._orthogonal(d) if d.dim() - stacked == 2 else d for d in directions]
+        return [self._orthogonal(d) if d.dim() - stacked >= 2 else d for d in directions]
 
     def _orthogonal(self, matrix: Tensor) -> Tensor:
         wide = matrix.shape[-2] > matrix.shape[-1]

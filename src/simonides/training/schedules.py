@@ -22,6 +22,9 @@ class Constant:
 
     warmup: int = 0
 
+    def __post_init__(self) -> None:
+        check_at_least("warmup", self.warmup, 0)
+
     def __call__(self, step: int) -> float:
         """The factor of the update after `step` updates."""
         return min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
@@ -70,6 +73,9 @@ class InverseRoot:
     """
 
     warmup: int = 1
+
+    def __post_init__(self) -> None:
+        check_at_least("warmup", self.warmup, 1)
 
     def __call__(self, step: int) -> float:
         """The factor of the update after `step` updates."""

@@ -39,6 +39,17 @@ class Update:
         check_at_least("accumulate", self.accumulate, 1)
         if self.clip is not None and not self.clip > 0:
             raise SimonidesError(f"clip = {self.clip} makes no sense; give a norm above zero, or None.")
+        if self.autocast == torch.float16:
+            raise SimonidesError(
+                "autocast = float16 would lose small gradients, for want of a scaled loss; give torch.bfloat16."
+            )
+
+    def told(self) -> str:
+        """These settings in words that are the same in every process; a resume must share them."""
+        schedule = self.schedule
+        # a plain function's repr holds its address
+        name = getattr(schedule, "__qualname__", None) or repr(schedule)
+        return f"accumulate={self.accumulate}, clip={self.clip}, schedule={name}, autocast={self.autocast}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.optim import Optimizer
 
 from simonides.base import SimonidesError
+from simonides.training.line_search import LineSearch
 
 
 class Stack(nn.Module):
@@ -74,14 +75,17 @@ class StackedModel(Stack):
         if not models:
             raise SimonidesError("no models to stack; give at least one.")
         kinds = [{name: (p.shape, p.requires_grad) for name, p in m.named_parameters()} for m in models]
-        if any(other != kinds[0] for other in kinds):
+        held = [{name: b.shape for name, b in m.named_buffers()} for m in models]
+        # a module of the first's settings computes for all of them: settings that are no tensors must agree too
+        settings = [(type(m), repr(m), getattr(m, "config", None)) for m in models]
+        if any(told != every[0] for every in (kinds, held, settings) for told in every):
             raise SimonidesError(
-                "models of different shapes, or with different frozen parameters, cannot be stacked; "
-                "train them in groups of equal ones."
+                "models of different classes, settings or shapes, or with different frozen parameters, cannot be "
+                "stacked; train them in groups of equal ones."
             )
         stacked, buffers = stack_module_state(list(models))
         # hidden in a tuple so that its own parameters are not listed as parameters of the stack
-        self._template = (copy.deepcopy(models[0]),)
+        self._held = (copy.deepcopy(models[0]),)
         self._names = {name.replace(".", "/"): name for name in stacked}
         for safe, name in self._names.items():
             self.register_parameter(safe, nn.Parameter(stacked[name].detach()))
@@ -89,6 +93,11 @@ class StackedModel(Stack):
         self._buffer_names = {name.replace(".", "/"): name for name in buffers}
         for safe, name in self._buffer_names.items():
             self.register_buffer(safe, buffers[name].detach().clone())
+
+    @property
+    def template(self) -> nn.Module:
+        """The module that computes for all runs; its own parameters are not theirs."""
+        return self._held[0]
 
     def forward(self, *inputs: Tensor) -> Any:
         """What each model returns for its own inputs, all with the runs as first axis."""
@@ -99,7 +108,7 @@ class StackedModel(Stack):
 
         `model` is a callable that stands for the run's module.
         """
-        (template,) = self._template
+        template = self.template
 
         def one(state: dict[str, Tensor], own: Any) -> Any:
             return function(lambda *inputs: functional_call(template, state, inputs), own)
@@ -108,8 +117,7 @@ class StackedModel(Stack):
 
     def run(self, index: int) -> nn.Module:
         """A copy of one of the modules as it is now."""
-        (template,) = self._template
-        model = copy.deepcopy(template)
+        model = copy.deepcopy(self.template)
         with torch.no_grad():
             state = self._state()
             for name, value in [*model.named_parameters(), *model.named_buffers()]:
@@ -118,7 +126,7 @@ class StackedModel(Stack):
 
     def train(self, mode: bool = True) -> "StackedModel":
         """Set the mode of all models."""
-        self._template[0].train(mode)
+        self.template.train(mode)
         return super().train(mode)
 
     def _state(self) -> dict[str, Tensor]:
@@ -135,7 +143,8 @@ def keep_optimiser_runs(
     """An optimiser of some of the runs of a stack, which goes on with what another remembers of them.
 
     Arguments:
-        old: the optimiser of all runs; a rate for each run is cut to those that stay.
+        old: the optimiser of all runs; of what it holds for each run, such as rates and momenta, that of those that
+            stay is kept.
         before, after: the parameters of all runs, and of those that stay.
         runs: which stay.
     """
@@ -155,9 +164,11 @@ def keep_optimiser_runs(
         for group, own in zip(old.param_groups, settings, strict=True)
     ]
     new.state = defaultdict(dict)
+    if isinstance(new, LineSearch) and new.sizes is not None:
+        new.sizes = new.sizes[runs]
     for parameter, other in zip(before, after, strict=True):
         new.state[other] = {
-            name: value[runs].clone() if isinstance(value, Tensor) and value.shape == parameter.shape else value
+            name: value[runs].clone() if isinstance(value, Tensor) and value.shape[:1] == (count,) else value
             for name, value in old.state.get(parameter, {}).items()
         }
     return new
