@@ -109,6 +109,13 @@ def test_data_of_several_versions_are_told(tmp_path):
     assert json.dumps(judge(plan, gathered).as_json()["versions"])
 
 
+def test_the_device_recorded_is_the_one_that_was_used(tmp_path):
+    path, store = write_claim(tmp_path), tmp_path / "store"
+    run(str(path), "smoke", store, Local(workers=1), device="meta")  # this claim does not ask where to compute
+    (about, *_) = gather(Plan(local(path), "smoke"), Store(store)).about
+    assert about["environment"]["device"].startswith("cpu")
+
+
 def test_devices():
     assert chosen_device("cpu") == torch.device("cpu")
     assert chosen_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

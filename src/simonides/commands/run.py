@@ -58,7 +58,11 @@ class Run:
     memory: Annotated[float | None, arg(metavar="GIB", help="ray, slurm: memory set aside for a task.")] = None
     device: Annotated[
         str,
-        arg(metavar="DEVICE", help="Where each run computes: auto, cpu, cuda, cuda:1; auto takes a GPU if there."),
+        arg(
+            metavar="DEVICE",
+            help="Where each run computes: auto, cpu, cuda, cuda:1; auto takes a GPU if there. Some claims know the "
+            "CPU alone; the records say where.",
+        ),
     ] = "auto"
     json: Json = False
 

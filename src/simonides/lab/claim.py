@@ -17,7 +17,6 @@ from simonides.lab.rules import Rule
 SCALES = ("smoke", "desk", "paper")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Runs:
     """What `measure` is given beside the parameters: R runs of one cell, measured together.
 
@@ -29,10 +28,27 @@ class Runs:
             `measure` keeps its checkpoints there and goes on from them.
     """
 
-    seeds: tuple[int, ...]
-    generators: tuple[torch.Generator, ...]
-    device: torch.device
-    scratch: Path
+    def __init__(
+        self,
+        *,
+        seeds: tuple[int, ...],
+        generators: tuple[torch.Generator, ...],
+        device: torch.device,
+        scratch: Path,
+    ) -> None:
+        self.seeds, self.generators, self.scratch = seeds, generators, scratch
+        self._device, self._device_read = device, False
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute."""
+        self._device_read = True
+        return self._device
+
+    @property
+    def computed_on(self) -> torch.device:
+        """Where `measure` has computed: on the CPU if it never asked for the device."""
+        return self._device if self._device_read else torch.device("cpu")
 
     def __len__(self) -> int:
         return len(self.seeds)

@@ -183,7 +183,7 @@ def _measure(task: Task, scratch: Path) -> Measured:
         return failure(task, f"{message}{place}", traceback.format_exc(), refused)
     about = {
         "rule": task.rule,
-        "environment": {**environment(), **described_device(runs.device)},
+        "environment": {**environment(), **described_device(runs.computed_on)},
         "seconds": round(seconds / len(task.points), 6),
         "measured with": len(task.points),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
