@@ -190,8 +190,8 @@ def test_damaged_gguf_files_are_refused(tmp_path):
         open_checkpoint(path)
 
 
-def write_gguf(path, more):
-    """A Llama of one layer, with tensors of further names."""
+def write_gguf(path, more, add=lambda writer: None):
+    """A Llama of one layer, with tensors of further names, and entries that `add` writes."""
     gguf = pytest.importorskip("gguf")
     d, hidden, tokens = 8, 16, 10
     writer = gguf.GGUFWriter(path, "llama")
@@ -201,6 +201,7 @@ def write_gguf(path, more):
     writer.add_head_count(2)
     writer.add_feed_forward_length(hidden)
     writer.add_layer_norm_rms_eps(1e-5)
+    add(writer)
     shapes = {"token_embd.weight": (tokens, d), "output_norm.weight": (d,)}
     shapes |= {f"blk.0.attn_{part}.weight": (d, d) for part in ("q", "k", "v", "output")}
     shapes |= {"blk.0.ffn_gate.weight": (hidden, d), "blk.0.ffn_up.weight": (hidden, d)}
@@ -229,6 +230,7 @@ def test_a_gguf_file_with_weights_that_no_role_takes_is_refused(tmp_path):
         ("llama", {"bias": True}, "no place for, such as model.layers.0.mlp.down_proj.bias"),
         ("llama", {"quantization_config": {"quant_method": "x"}}, "quantised weights"),
         ("llama", {"auto_map": {"AutoModel": "own.Model"}}, "code of its own"),
+        ("llama", {"is_causal": False}, "what comes after each token"),
         ("llama", {"num_attention_heads": 7}, "cannot be opened|shapes|part into"),
     ],
 )
@@ -274,7 +276,7 @@ def test_norms_are_read_off_in_any_type(dtype):
     norm = torch.nn.LayerNorm(8).to(dtype)
     torch.nn.init.normal_(norm.weight, 0.01, 0.001)
     torch.nn.init.normal_(norm.bias, 5.0)
-    found = probed_norm(norm, 8, norm.eps)
+    found = probed_norm(norm, 8, norm.eps, torch.device("cpu"))
     assert found.centred and found.bias is not None
     torch.testing.assert_close(found.gain, norm.weight.detach().float(), rtol=1e-3, atol=1e-6)
     torch.testing.assert_close(found.bias, norm.bias.detach().float(), rtol=1e-5, atol=1e-6)
@@ -296,4 +298,35 @@ def test_a_decoder_that_brings_another_head_is_refused(tmp_path):
     path = tmp_path / "model.safetensors"
     save_file({**load_file(path), "cls.predictions.bias": torch.zeros(50)}, path)
     with pytest.raises(SimonidesError, match=r"no place for, such as cls\.predictions\.bias"):
+        open_checkpoint(tmp_path)
+
+
+def test_gguf_entries_that_are_not_known_are_refused(tmp_path):
+    path = tmp_path / "m.gguf"
+    for add, message in (
+        (lambda w: w.add_float32("llama.rope.scale_linear", 4.0), r"llama\.rope\.scale_linear = 4\.0"),
+        (lambda w: w.add_float32("llama.rope.scaling.factor", 4.0), r"llama\.rope\.scaling\.factor"),
+        (lambda w: w.add_uint16("split.count", 2), "one of 2 parts"),
+        (lambda w: w.add_rope_dimension_count(2), r"llama\.rope\.dimension_count = 2"),
+    ):
+        write_gguf(path, {}, add=add)
+        with pytest.raises(SimonidesError, match=message):
+            open_checkpoint(path)
+
+
+def test_a_gguf_file_may_give_a_number_for_every_layer(tmp_path):
+    write_gguf(tmp_path / "one.gguf", {})
+    write_gguf(tmp_path / "list.gguf", {}, add=lambda w: w.add_head_count_kv([2]))
+    tokens = torch.arange(6)[None]
+    assert torch.equal(
+        open_checkpoint(tmp_path / "list.gguf")(tokens), open_checkpoint(tmp_path / "one.gguf")(tokens)
+    )
+
+
+def test_parts_that_an_index_names_must_be_there(tmp_path):
+    reference("llama", tmp_path).save_pretrained(tmp_path, max_shard_size="20KB")
+    (tmp_path / "model.safetensors").unlink(missing_ok=True)
+    parts = sorted(tmp_path.glob("model-*.safetensors"))
+    parts[1].unlink()
+    with pytest.raises(SimonidesError, match=f"that its index names, such as {parts[1].name}; fetch"):
         open_checkpoint(tmp_path)

@@ -583,3 +583,14 @@ def test_a_probe_of_the_whole_stack_may_be_one_number():
 
     history = train_stack(stack(), 8, retire=at_four, probes={"runs": lambda m: float(m.runs)})
     assert history.column("runs").tolist() == [3.0, 3.0, 2.0]
+
+
+def test_a_checkpoint_is_a_file_that_has_not_gone_further(tmp_path):
+    path = str(tmp_path / "c")
+    train(net(), 8, checkpoint=path)
+    with pytest.raises(SimonidesError, match="has done 8 steps already, 4 are asked for"):
+        train(net(), 4, checkpoint=path)
+    with pytest.raises(SimonidesError, match="is a folder"):
+        Checkpoint(path=tmp_path)
+    with pytest.raises(SimonidesError, match="'odd' gave a str"):
+        train(net(), 2, probes={"odd": lambda m: "s"})

@@ -191,7 +191,7 @@ class CheckpointModel(nn.Module):
         epsilon = next((float(getattr(module, name)) for name in _EPSILONS if hasattr(module, name)), 1e-5)
         if not 0 <= epsilon < 1:
             raise SimonidesError(f"a norm's epsilon is {epsilon}; expected a small number of at least 0.")
-        return probed_norm(module, self.sizes.d, epsilon)
+        return probed_norm(module, self.sizes.d, epsilon, self._embedding.get_parameter("weight").device)
 
     def _sizes(self) -> Sizes:
         config = self.config

@@ -392,7 +392,14 @@ def family_of(config: Any) -> Family:
         SimonidesError: when the kind of model is not supported.
     """
     check_family(config.model_type)
-    return _FAMILIES[config.model_type](config)
+    family = _FAMILIES[config.model_type](config)
+    ways = getattr(config, "is_causal", True) is False or getattr(config, "use_bidirectional_attention", None)
+    if ways and not family.encoder:
+        raise SimonidesError(
+            f"this {config.model_type} is set to attend to what comes after each token, so it predicts no next one; "
+            "it is not supported as a decoder."
+        )
+    return family
 
 
 def supported() -> tuple[str, ...]:

@@ -32,6 +32,24 @@ _LAYER = {
 }
 
 
+# entries of a header that are understood, or that change no number
+_KNOWN = {
+    "attention.head_count",
+    "attention.head_count_kv",
+    "attention.key_length",
+    "attention.layer_norm_rms_epsilon",
+    "attention.value_length",
+    "block_count",
+    "context_length",
+    "embedding_length",
+    "feed_forward_length",
+    "rope.dimension_count",
+    "rope.freq_base",
+    "rope.scaling.type",
+    "vocab_size",
+}
+
+
 def open_gguf(path: Path, dtype: torch.dtype | None = None) -> Any:
     """The model in a GGUF file, as a LlamaForCausalLM.
 
@@ -112,6 +130,11 @@ def _own_name(name: str) -> str:
     return f"blk.{number}.{_LAYER.get(part, part)}.{kind}"
 
 
+def _one_number(value: Any) -> Any:
+    """The number that a list gives for every layer, where it is one number."""
+    return value[0] if isinstance(value, list) and len(set(map(str, value))) == 1 else value
+
+
 def _config(path: Path, header: Header) -> dict[str, Any]:
     entries = header.entries
     kind = entries.get("general.architecture")
@@ -119,17 +142,24 @@ def _config(path: Path, header: Header) -> dict[str, Any]:
         raise SimonidesError(f"{path} holds a {kind!r}; of GGUF files only Llama-like ones are supported.")
     if "rope_freqs.weight" in header.tensors or entries.get("llama.rope.scaling.type", "none") != "none":
         raise SimonidesError(f"{path} has scaled rotary positions, which are not supported in GGUF files.")
+    if entries.get("split.count", 1) != 1:
+        raise SimonidesError(
+            f"{path} is one of {entries['split.count']} parts of a model; merge them with llama-gguf-split first."
+        )
+    if strange := sorted(name for name in entries if name.startswith("llama.") and name[6:] not in _KNOWN):
+        raise SimonidesError(f"{path} has the entry {strange[0]} = {entries[strange[0]]!r}, which is not known.")
     try:
-        d, heads = entries["llama.embedding_length"], entries["llama.attention.head_count"]
-        groups = entries.get("llama.attention.head_count_kv", heads)
+        d, heads = entries["llama.embedding_length"], _one_number(entries["llama.attention.head_count"])
+        groups = _one_number(entries.get("llama.attention.head_count_kv", heads))
+        width = entries.get("llama.attention.key_length") or d // heads
         settings = {
             "vocab_size": header.tensors["token_embd.weight"].shape[0],
             "hidden_size": d,
             "num_hidden_layers": entries["llama.block_count"],
             "num_attention_heads": heads,
             "num_key_value_heads": groups,
-            "head_dim": entries.get("llama.rope.dimension_count") or d // heads,
-            "intermediate_size": entries["llama.feed_forward_length"],
+            "head_dim": width,
+            "intermediate_size": _one_number(entries["llama.feed_forward_length"]),
             "max_position_embeddings": entries.get("llama.context_length", 2048),
         }
     except KeyError as error:
@@ -139,6 +169,12 @@ def _config(path: Path, header: Header) -> dict[str, Any]:
     for name, value in settings.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise SimonidesError(f"{path} describes no Llama: {name} = {value!r}, expected a number from 1.")
+    for name in ("attention.value_length", "rope.dimension_count"):
+        if entries.get(f"llama.{name}", width) != width:
+            raise SimonidesError(
+                f"{path} has llama.{name} = {entries[f'llama.{name}']!r} for heads of {width} dimensions, which is not "
+                "supported; of a head all turn, and keys are as wide as values."
+            )
     if heads % groups or settings["num_hidden_layers"] > len(header.tensors):
         raise SimonidesError(
             f"{path} describes no Llama: {heads} heads for {groups} of keys and values, "

@@ -53,6 +53,10 @@ def open_checkpoint(
     """
     if isinstance(source, nn.Module):
         return _trusted(source, verify)
+    if not isinstance(source, (str, Path)):
+        raise SimonidesError(
+            f"a {type(source).__name__} is no checkpoint; give a path, or a model of transformers."
+        )
     path = Path(source)
     with quiet_transformers():
         inner = open_gguf(path, dtype) if path.suffix == ".gguf" else _open_folder(path, dtype)
@@ -104,11 +108,20 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_weight_files(folder: Path) -> None:
-    """Raise `SimonidesError` unless a folder has safetensors."""
+    """Raise `SimonidesError` unless a folder has safetensors, and all that its index names."""
     if not any(folder.glob("*.safetensors")):
         pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix in _PICKLED]
         why = f"; {pickled[0]} is pickled, which may run code: convert it to safetensors" if pickled else ""
         raise SimonidesError(f"{folder} has no .safetensors file{why}.")
+    index = folder / "model.safetensors.index.json"
+    if index.exists() and not (folder / "model.safetensors").exists():
+        parts = read_json_object(index).get("weight_map")
+        names = sorted({str(name) for name in parts.values()} if isinstance(parts, dict) else ())
+        if lost := [name for name in names if not (folder / name).is_file()]:
+            raise SimonidesError(
+                f"{folder} lacks {len(lost)} of {len(names)} weight files that its index names, such as {lost[0]}; "
+                "fetch what is missing."
+            )
 
 
 @contextmanager

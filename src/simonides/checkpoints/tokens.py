@@ -109,10 +109,11 @@ def _from_gguf(path: Path) -> Any:
     merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"]]
     found = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     splits: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    rule = fields.get("tokenizer.ggml.pre", "gpt-2")
-    if rule not in ("smollm", "gpt-2", "default"):
+    rule = fields.get("tokenizer.ggml.pre")
+    if rule not in ("smollm", "gpt-2"):
         raise SimonidesError(
-            f"{path} splits text by the rule {rule!r}, which is not known; give a folder with tokenizer.json."
+            f"{path} splits text by the rule {rule!r} (tokenizer.ggml.pre), which is not known; give a folder with "
+            "tokenizer.json."
         )
     if rule == "smollm":
         splits.insert(0, pre_tokenizers.Split(Regex(r"\d"), "isolated"))

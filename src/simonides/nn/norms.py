@@ -62,7 +62,7 @@ def norm_of(module: nn.Module) -> Norm:
     return Norm(gain=weight.detach(), bias=None, centred=isinstance(module, nn.LayerNorm), epsilon=epsilon)
 
 
-def probed_norm(module: nn.Module, d: int, epsilon: float) -> Norm:
+def probed_norm(module: nn.Module, d: int, epsilon: float, device: torch.device) -> Norm:
     """The norm that a module of anybody's is, read off its values; gains that are stored less one come out whole.
 
     v = (1, -1, 1, -1, ...) has mean zero and mean square one, so a norm makes (gain v + bias)/sqrt(1 + eps) of it.
@@ -71,10 +71,11 @@ def probed_norm(module: nn.Module, d: int, epsilon: float) -> Norm:
         module: a layer or RMS normalisation over the last axis.
         d: its width, even.
         epsilon: the module's own.
+        device: where it computes.
     """
     # a short type would round gain + bias before they are told apart
     exact = copy.deepcopy(module).float()
-    v = torch.ones(d, device=next(exact.parameters()).device)
+    v = torch.ones(d, device=device)
     v[1::2] = -1
     with torch.no_grad():
         up, down, flat = (exact(x[None])[0] for x in (v, -v, torch.ones_like(v)))

@@ -80,6 +80,10 @@ class Watch:
             if self._asked[pattern].keeps(name):
                 self._met[pattern] = True
                 changed = change(activation)
+                if not isinstance(changed, Tensor):
+                    raise SimonidesError(
+                        f"the intervention on {name} gave a {type(changed).__name__}; let it return the activation."
+                    )
                 if changed.shape != activation.shape:
                     raise SimonidesError(
                         f"the intervention on {name} made {list(changed.shape)} of {list(activation.shape)}; "

@@ -12,7 +12,7 @@ from torch import Tensor
 from simonides.base import SimonidesError, check_at_least, check_memory, check_seed, mean_interval
 from simonides.checkpoints import TextTokens
 from simonides.data import WordQuestions, manual, read_questions
-from simonides.nn import Roles
+from simonides.nn import Roles, check_tokens
 from simonides.probes.answers import Answers, Questions, answer, perplexity
 from simonides.probes.edits import Key, replaced
 from simonides.probes.reading import opened_with_tokenizer
@@ -47,6 +47,10 @@ class Material:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.templates is not None and self.questions is None:
+            raise SimonidesError("templates without questions; give the table that they make questions of.")
+        if not self.generic.strip():
+            raise SimonidesError("the generic word is empty; give a word, such as 'the'.")
         check_at_least("text_tokens", self.text_tokens, 2)
         check_at_least("most", self.most, 1)
         check_seed(self.seed)
@@ -160,6 +164,12 @@ def make_bench(
     text = material.text
     if not isinstance(text, Tensor):
         text = _needed(tokenizer).encode(manual() if text is None else text)
+    if text.dim() != 1 or text.is_floating_point() or len(text) < 2:
+        raise SimonidesError(
+            f"the text is {text.dtype} of shape {list(text.shape)}; give words, or at least two tokens in whole "
+            "numbers."
+        )
+    check_tokens(text, opened.sizes.vocabulary)
     return Bench(
         model=opened,
         tokenizer=tokenizer,

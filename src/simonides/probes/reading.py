@@ -51,9 +51,18 @@ class Reading:
 def opened_with_tokenizer(
     model: Roles | Path | str, tokenizer: TextTokens | None
 ) -> tuple[Roles, TextTokens | None]:
-    """A model with roles, opened where a path was given, and the tokenizer given or its own, if it has one."""
-    if not isinstance(model, (str, Path)):
+    """A model with roles, opened where a path was given, and the tokenizer given or its own, if it has one.
+
+    Raises:
+        SimonidesError: when it has no roles and is no checkpoint.
+    """
+    if isinstance(model, Roles):
         return model, tokenizer
+    if not isinstance(model, (str, Path)):
+        raise SimonidesError(
+            f"a {type(model).__name__} has no weights by role; give the path of a checkpoint, a toy Transformer, or "
+            "open_checkpoint(model) of a model of transformers."
+        )
     if tokenizer is None:
         try:
             tokenizer = TextTokens(model)

@@ -175,6 +175,10 @@ def truncate(
         SimonidesError: when there is no such layer or matrix, or it has fewer directions than are to be kept.
     """
     check_at_least("controls", controls, 0)
+    if not isinstance(bench, Bench):
+        raise SimonidesError(
+            f"a {type(bench).__name__} is not what a model is tried on; give make_bench(model, Material(...))."
+        )
     tick = tick or (lambda glimpse: None)
     model = bench.model
     keys = keys_named(model, layers, matrix)

@@ -118,9 +118,14 @@ def fit(
         records=records,
         steps=steps,
     )
-    told = update.told()
-    if checkpoint is not None and checkpoint.path.exists():
-        load_state(state, checkpoint.path, told)
+    told, place = update.told(), None if checkpoint is None else Path(checkpoint.path)
+    if place is not None and place.exists():
+        load_state(state, place, told)
+        if state.done > steps:
+            raise SimonidesError(
+                f"checkpoint {place} has done {state.done} steps already, {steps} are asked for; ask for "
+                "more, or remove it."
+            )
         if state.history.ended and not state.history.stopped and state.done < steps:
             state.history.drop_last()  # it was made of an old batch, for want of the next
             state.history.ended = False
@@ -137,11 +142,11 @@ def fit(
                 loop.last_record(batch)
             elif checkpoint is not None and checkpoint.every and state.done % checkpoint.every == 0:
                 loop.before_saving()
-                save_state(state, checkpoint.path, told)
+                save_state(state, Path(checkpoint.path), told)
     loop.look_back()
-    if checkpoint is not None:
+    if place is not None:
         loop.before_saving()
-        save_state(state, checkpoint.path, told)
+        save_state(state, place, told)
     if isinstance(model, Stack):
         model.put_back(state.runs, state.retired)
     return state.history
@@ -275,8 +280,8 @@ class _Loop:
         record = self._of_all_runs(seen)
         state.history.append(state.done, record)
         if is_first():
-            if isinstance(records.keep, Path):
-                save_snapshot(state.model, records.keep, state.done)
+            if isinstance(records.keep, (str, Path)):
+                save_snapshot(state.model, Path(records.keep), state.done)
             elif records.keep is not None:
                 records.keep(state.model, state.done)
         text = "  ".join(f"{name} {float(column.float().nanmean()):.3g}" for name, column in record.items())
@@ -343,7 +348,14 @@ def asked(model: nn.Module, probes: Mapping[str, Probe]) -> Record:
         for name, probe in probes.items():
             value = probe(model)
             seen.update(value if isinstance(value, Mapping) else {name: value})
-    return {name: torch.as_tensor(value).detach().cpu() for name, value in seen.items()}
+    return {name: _as_tensor(name, value) for name, value in seen.items()}
+
+
+def _as_tensor(name: str, value: Any) -> Tensor:
+    try:
+        return torch.as_tensor(value).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise SimonidesError(f"the probe {name!r} gave a {type(value).__name__}; let it give numbers.") from None
 
 
 @contextmanager

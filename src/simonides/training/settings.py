@@ -75,7 +75,7 @@ class Records:
     validation: Sequence[Any] = ()
     stop: Callable[[Record], bool] | None = None
     retire: Callable[[Record, int], Bool[Tensor, " runs"]] | None = None
-    keep: Path | Callable[[Any, int], None] | None = None
+    keep: Path | str | Callable[[Any, int], None] | None = None
     progress: bool = False
 
     def __post_init__(self) -> None:
@@ -91,8 +91,10 @@ class Checkpoint:
         every: updates between two writings; 0 writes it only at the end.
     """
 
-    path: Path
+    path: Path | str
     every: int = 0
 
     def __post_init__(self) -> None:
         check_at_least("every", self.every, 0)
+        if Path(self.path).is_dir():
+            raise SimonidesError(f"checkpoint {self.path} is a folder; give the path of a file.")
