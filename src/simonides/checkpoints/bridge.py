@@ -87,8 +87,8 @@ class CheckpointModel(nn.Module):
         if layer is None:
             return tuple(self._whole())
         check_head(self.sizes, layer)
-        held = self.family.weights.items()
-        return tuple(role for role, packing in held if self._parameter(layer, packing.path) is not None)
+        packings = self.family.weights.items()
+        return tuple(role for role, packing in packings if self._parameter(layer, packing.path) is not None)
 
     def weight(self, role: str, layer: int | None = None) -> Tensor:
         """A weight by its role (`simonides.nn.Roles.weight`), in the model's own type.
@@ -101,10 +101,10 @@ class CheckpointModel(nn.Module):
             check_name("weight", role, whole)
             return whole[role].detach()
         check_name(f"weight of layer {layer}", role, self.roles(layer))
-        held = self.family.weights[role]
-        parameter = self._parameter(layer, held.path)
+        packing = self.family.weights[role]
+        parameter = self._parameter(layer, packing.path)
         assert parameter is not None
-        return held.read(parameter.detach(), self.sizes)
+        return packing.read(parameter.detach(), self.sizes)
 
     def set_weight(self, role: str, layer: int, value: Tensor) -> None:
         """Put another weight in a layer; all others keep their bits.
@@ -116,10 +116,10 @@ class CheckpointModel(nn.Module):
             raise SimonidesError(
                 f"{role} of layer {layer} is {list(self.weight(role, layer).shape)}, not {list(value.shape)}."
             )
-        held = self.family.weights[role]
-        parameter = self._parameter(layer, held.path)
+        packing = self.family.weights[role]
+        parameter = self._parameter(layer, packing.path)
         assert parameter is not None
-        held.write(parameter.detach(), self.sizes, value.to(parameter.dtype))
+        packing.write(parameter.detach(), self.sizes, value.to(parameter.dtype))
 
     def attention_norm(self, layer: int) -> Norm | None:
         """What the heads of a layer read through; an encoder's layers read the stream as it is."""
@@ -178,10 +178,10 @@ class CheckpointModel(nn.Module):
     def _parameter(self, layer: int, path: str) -> Tensor | None:
         place, _, name = path.rpartition(".")
         try:
-            found = getattr(self._layers[layer].get_submodule(place), name, None)
+            parameter = getattr(self._layers[layer].get_submodule(place), name, None)
         except AttributeError:
             return None
-        return found if isinstance(found, Tensor) else None
+        return parameter if isinstance(parameter, Tensor) else None
 
     def _norm(self, layer: int, path: str | None) -> Norm | None:
         check_head(self.sizes, layer)
@@ -220,9 +220,9 @@ class CheckpointModel(nn.Module):
         )
 
     def _longest(self) -> int:
-        told = int(getattr(self.config, "max_position_embeddings", 0) or 0)
+        longest = int(getattr(self.config, "max_position_embeddings", 0) or 0)
         positions = self._whole().get("positions")
-        return told if positions is None else min(told or len(positions), len(positions))
+        return longest if positions is None else min(longest or len(positions), len(positions))
 
     def _streams(self, tokens: Tensor, **settings: Any) -> Tensor:
         """The stream behind the last norm."""

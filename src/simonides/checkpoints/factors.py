@@ -42,12 +42,12 @@ def load_factors(path: Path | str) -> dict[tuple[int, str], Factors]:
     try:
         with safe_open(path, "pt") as file:
             names = list(file.keys())
-            found: dict[tuple[int, str], Factors] = {}
+            factors: dict[tuple[int, str], Factors] = {}
             for name in names:
                 _, layer, matrix, side = name.split(".")
                 if side == "left":
                     right = file.get_tensor(f"layers.{layer}.{matrix}.right")
-                    found[int(layer), matrix] = (file.get_tensor(name), right)
+                    factors[int(layer), matrix] = (file.get_tensor(name), right)
     except (OSError, SafetensorError, ValueError) as error:
         raise SimonidesError(f"{path} holds no factors: {error}.") from None
-    return found
+    return factors

@@ -79,20 +79,20 @@ class Family:
 
 def _separate(place: str, names: str = "q_proj k_proj v_proj o_proj") -> dict[str, Packing]:
     """Queries, keys, values and output as linear layers of their own."""
-    found: dict[str, Packing] = {}
+    packings: dict[str, Packing] = {}
     *inward, out = names.split()
     for letter, name in zip("QKV", inward, strict=True):
-        found[f"W_{letter}"] = by_heads(f"{place}.{name}.weight", letter)
-        found[f"b_{letter}"] = by_heads(f"{place}.{name}.bias", letter)
-    return found | {"W_O": outward(f"{place}.{out}.weight"), "b_O": plain(f"{place}.{out}.bias")}
+        packings[f"W_{letter}"] = by_heads(f"{place}.{name}.weight", letter)
+        packings[f"b_{letter}"] = by_heads(f"{place}.{name}.bias", letter)
+    return packings | {"W_O": outward(f"{place}.{out}.weight"), "b_O": plain(f"{place}.{out}.bias")}
 
 
 def _fused(path: str, out: str, kind: Callable[[str, str], Packing]) -> dict[str, Packing]:
-    found: dict[str, Packing] = {}
+    packings: dict[str, Packing] = {}
     for letter in "QKV":
-        found[f"W_{letter}"] = kind(f"{path}.weight", letter)
-        found[f"b_{letter}"] = kind(f"{path}.bias", letter)
-    return found | {"W_O": outward(f"{out}.weight"), "b_O": plain(f"{out}.bias")}
+        packings[f"W_{letter}"] = kind(f"{path}.weight", letter)
+        packings[f"b_{letter}"] = kind(f"{path}.bias", letter)
+    return packings | {"W_O": outward(f"{out}.weight"), "b_O": plain(f"{out}.bias")}
 
 
 def _hidden(into: str, out: str) -> dict[str, Packing]:

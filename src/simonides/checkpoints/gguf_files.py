@@ -82,7 +82,7 @@ def open_gguf(path: Path, dtype: torch.dtype | None = None) -> Any:
     if settings["tie_word_embeddings"]:
         wanted.pop("lm_head.weight", None)
     names = {name: _own_name(name) for name in wanted}
-    if lost := [own for own in names.values() if own not in header.tensors]:
+    if lost := [own_name for own_name in names.values() if own_name not in header.tensors]:
         raise SimonidesError(f"{path} lacks {len(lost)} tensors of a Llama, such as {lost[0]}.")
     if strange := sorted(header.tensors.keys() - set(names.values())):
         raise SimonidesError(
@@ -90,12 +90,12 @@ def open_gguf(path: Path, dtype: torch.dtype | None = None) -> Any:
         )
     raw = np.memmap(path, mode="r")
     weights: dict[str, Tensor] = {}
-    for name, own in names.items():
-        place = header.tensors[own]
+    for name, own_name in names.items():
+        place = header.tensors[own_name]
         if place.shape != wanted[name]:
-            raise SimonidesError(f"{path}: {own} is {place.shape}, its header tells of {wanted[name]}.")
+            raise SimonidesError(f"{path}: {own_name} is {place.shape}, its header tells of {wanted[name]}.")
         weight = _dequantised(path, raw, place, gguf)
-        part = own.split(".")[-2]
+        part = own_name.split(".")[-2]
         if part in heads:
             weight = weight.unflatten(0, (heads[part], -1, 2)).transpose(1, 2).reshape(weight.shape)
         weights[name] = torch.nn.Parameter(weight.to(dtype or torch.float32), requires_grad=False)

@@ -77,21 +77,23 @@ class _Reader:
             raise self._unsound(f"version {version}, known are {_VERSIONS}")
         tensors, entries = self._number("Q"), self._number("Q")
         self._check(tensors * 24 + entries * 13)
-        told: dict[str, Any] = {}
+        entries_by_name: dict[str, Any] = {}
         for _ in range(entries):
             name = self._string()
-            if name in told:
+            if name in entries_by_name:
                 raise self._unsound(f"the entry {name!r} comes twice")
-            told[name] = self._value(self._number("I"))
+            entries_by_name[name] = self._value(self._number("I"))
         places = [self._tensor() for _ in range(tensors)]
-        alignment = told.get("general.alignment", _ALIGNMENT)
+        alignment = entries_by_name.get("general.alignment", _ALIGNMENT)
         if not isinstance(alignment, int) or alignment < 1:
             raise self._unsound(f"general.alignment is {alignment!r}")
         start = -(-self._place // alignment) * alignment
-        found = {name: TensorPlace(name, shape, kind, start + offset) for name, shape, kind, offset in places}
-        if len(found) != len(places):
+        tensors_by_name = {
+            name: TensorPlace(name, shape, kind, start + offset) for name, shape, kind, offset in places
+        }
+        if len(tensors_by_name) != len(places):
             raise self._unsound("two tensors have one name")
-        return Header(told, found)
+        return Header(entries_by_name, tensors_by_name)
 
     def _tensor(self) -> tuple[str, tuple[int, ...], int, int]:
         name, dimensions = self._string(), self._number("I")

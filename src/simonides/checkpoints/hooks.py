@@ -10,14 +10,14 @@ from simonides.nn import Watch
 
 
 def _first(output: Any) -> Tensor:
-    found: Tensor = output[0] if isinstance(output, tuple) else output
-    return found
+    first: Tensor = output[0] if isinstance(output, tuple) else output
+    return first
 
 
 def _given(call: tuple[tuple[Any, ...], dict[str, Any]]) -> Tensor:
     args, kwargs = call
-    found: Tensor = args[0] if args else kwargs["hidden_states"]
-    return found
+    stream: Tensor = args[0] if args else kwargs["hidden_states"]
+    return stream
 
 
 def _without_stream(call: tuple[tuple[Any, ...], dict[str, Any]]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -98,19 +98,21 @@ def pieces(
     A passage has between a quarter and half of the length, drawn for each, so that no fixed distance tells what
     comes next.
     """
-    found = text.windows(count, length, generator)
+    windows = text.windows(count, length, generator)
     again = round(repeated * count)
     periods = torch.randint(length // 4, length // 2 + 1, (again, 1), generator=generator)
-    found[:again] = found[:again].gather(1, torch.arange(length) % periods)
-    return found
+    windows[:again] = windows[:again].gather(1, torch.arange(length) % periods)
+    return windows
 
 
 def read_twice(model: CheckpointModel, passages: Int[Tensor, "B T"]) -> tuple[float, float]:
     """Mean cross-entropy in the later half of passages, in the first reading and in a second right after it."""
     half, length = passages.shape[1] // 2, passages.shape[1]
     twice = passages.repeat(1, 2)
-    said = model(twice[:, :-1]).log_softmax(-1).gather(-1, twice[:, 1:, None])[..., 0]
-    return float(-said[:, half : length - 1].mean()), float(-said[:, length + half :].mean())
+    log_probabilities = model(twice[:, :-1]).log_softmax(-1).gather(-1, twice[:, 1:, None])[..., 0]
+    return float(-log_probabilities[:, half : length - 1].mean()), float(
+        -log_probabilities[:, length + half :].mean()
+    )
 
 
 def train_language_model(
@@ -150,11 +152,11 @@ def train_language_model(
         SimonidesError: when the text is too short.
         DivergenceError: when the loss is no longer finite.
     """
-    learned, held = parted(text, length, repeated)
+    learned, held_out = parted(text, length, repeated)
     seen = torch.Generator().manual_seed(0)
     device = model.weight("W_E").device
-    unseen = held.windows(batch, length + 1, seen).to(device)
-    passages = held.windows(2 * batch, length // 2, seen).to(device)
+    unseen = held_out.windows(batch, length + 1, seen).to(device)
+    passages = held_out.windows(2 * batch, length // 2, seen).to(device)
 
     def surprises(m: CheckpointModel) -> dict[str, float]:
         first, second = read_twice(m, passages)
@@ -181,13 +183,13 @@ def parted(text: Text, length: int, repeated: float) -> tuple[Text, Text]:
     if not 0 <= repeated <= 1:
         raise SimonidesError(f"repeated = {repeated} is no share; give a number in [0, 1].")
     check_at_least("length", length, 4)
-    learned, held = text.split(HELD_OUT)
-    if len(held) < length + 1:
+    learned, held_out = text.split(HELD_OUT)
+    if len(held_out) < length + 1:
         raise SimonidesError(
-            f"the text has {len(text)} characters, the tenth that is held out {len(held)}, fewer than a piece of "
+            f"the text has {len(text)} characters, the tenth that is held out {len(held_out)}, fewer than a piece of "
             f"{length + 1}; give a longer text or shorter pieces."
         )
-    return learned, held
+    return learned, held_out
 
 
 def save_step(model: CheckpointModel, text: Text, folder: Path) -> None:

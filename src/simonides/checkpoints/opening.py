@@ -163,7 +163,7 @@ def _open_folder(folder: Path, dtype: torch.dtype | None) -> Any:
         config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         family = family_of(config)
         kind: Any = transformers.AutoModel if family.unembedding is None else transformers.AutoModelForCausalLM
-        model, told = kind.from_pretrained(
+        model, loading = kind.from_pretrained(
             folder,
             config=config,
             local_files_only=True,
@@ -177,12 +177,12 @@ def _open_folder(folder: Path, dtype: torch.dtype | None) -> Any:
         raise
     except Exception as error:  # whatever a damaged checkpoint does to the library is told with its place
         raise SimonidesError(f"{folder} cannot be opened: {_first_line(error)}") from None
-    missing = sorted(told["missing_keys"])
+    missing = sorted(loading["missing_keys"])
     if family.unembedding is None:
         missing = [name for name in missing if "pooler" not in name]
     skipped = (*_NO_WEIGHTS, *(_ENCODER_HEADS if family.unembedding is None else ()))
     strange = sorted(
-        name for name in told["unexpected_keys"] if not any(fnmatchcase(name, known) for known in skipped)
+        name for name in loading["unexpected_keys"] if not any(fnmatchcase(name, known) for known in skipped)
     )
     if missing:
         raise SimonidesError(
@@ -194,8 +194,8 @@ def _open_folder(folder: Path, dtype: torch.dtype | None) -> Any:
             f"{folder} holds {len(strange)} tensors that a {config.model_type} has no place for, such as "
             f"{strange[0]}: it may be of another kind, or quantised in its own way."
         )
-    if told["mismatched_keys"]:
-        name = next(iter(sorted(map(str, told["mismatched_keys"]))))
+    if loading["mismatched_keys"]:
+        name = next(iter(sorted(map(str, loading["mismatched_keys"]))))
         raise SimonidesError(f"{folder} holds tensors of other shapes than its config.json tells: {name}.")
     return model
 

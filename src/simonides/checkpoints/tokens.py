@@ -63,12 +63,12 @@ class TextTokens:
             SimonidesError: when the tokenizer has none for a part of it.
         """
         try:
-            found = self._tokenizer.encode(text, add_special_tokens=False).ids
+            tokens = self._tokenizer.encode(text, add_special_tokens=False).ids
         except Exception as error:  # the library raises plain Exception
             raise SimonidesError(
                 f"this text has parts that the tokenizer does not know ({error}); give a text in its characters."
             ) from None
-        return torch.tensor(found, dtype=torch.long)
+        return torch.tensor(tokens, dtype=torch.long)
 
     def question(self, prompt: str, answer: str, space: bool = True) -> tuple[Int[Tensor, " T"], int]:
         """The tokens of a prompt, and the token that the answer begins with.
@@ -84,8 +84,8 @@ class TextTokens:
         tokens = self.encode(prompt)
         whole = self.encode(prompt + (" " if space else "") + answer)
         if not torch.equal(whole[: len(tokens)], tokens):  # the last word and the answer share a token
-            own = self.encode((" " if space else "") + answer)
-            whole = torch.cat([tokens, own])
+            answer_tokens = self.encode((" " if space else "") + answer)
+            whole = torch.cat([tokens, answer_tokens])
         place = len(tokens)
         while place + 1 < len(whole) and not self.decode(whole[place : place + 1]).strip():
             place += 1
@@ -107,7 +107,7 @@ def _from_gguf(path: Path) -> Any:
         raise SimonidesError(f"{path} has a tokenizer of kind {kind!r}; only byte-level BPE is supported.")
     vocabulary = {token: number for number, token in enumerate(fields["tokenizer.ggml.tokens"])}
     merges = [tuple(merge.split(" ")) for merge in fields["tokenizer.ggml.merges"]]
-    found = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     splits: list[Any] = [pre_tokenizers.ByteLevel(add_prefix_space=False)]
     rule = fields.get("tokenizer.ggml.pre")
     if rule not in ("smollm", "gpt-2"):
@@ -117,10 +117,10 @@ def _from_gguf(path: Path) -> Any:
         )
     if rule == "smollm":
         splits.insert(0, pre_tokenizers.Split(Regex(r"\d"), "isolated"))
-    found.pre_tokenizer = pre_tokenizers.Sequence(splits)
-    found.decoder = decoders.ByteLevel()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(splits)
+    tokenizer.decoder = decoders.ByteLevel()
     control = [
         t for t, kind in zip(vocabulary, fields.get("tokenizer.ggml.token_type", []), strict=False) if kind == 3
     ]
-    found.add_special_tokens(control)
-    return found
+    tokenizer.add_special_tokens(control)
+    return tokenizer

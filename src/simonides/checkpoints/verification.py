@@ -48,8 +48,8 @@ def verify_roles(model: CheckpointModel, layers: Sequence[int] | None = None) ->
         for layer in range(model.sizes.layers) if layers is None else layers:
             before = trace["embedding"] if layer == 0 else trace[f"layers.{layer - 1}.output"]
             for name, rebuilt in _Rebuilt(model, layer, before, trace).activations().items():
-                own = trace[f"layers.{layer}.{name}"]
-                differences[f"layers.{layer}.{name}"] = _difference(rebuilt, own)
+                activation = trace[f"layers.{layer}.{name}"]
+                differences[f"layers.{layer}.{name}"] = _difference(rebuilt, activation)
         if model.sizes.decoder:
             whole = model.model(input_ids=tokens, use_cache=False).logits
             differences["logits"] = _difference(model(tokens), whole)
@@ -168,8 +168,8 @@ class _Rebuilt:
         if path is None:
             return vectors
         module = self.model.layer_module(self.layer, path)
-        found: Tensor = module(vectors.to(self.model.weight("W_E").dtype)).float()
-        return found
+        output: Tensor = module(vectors.to(self.model.weight("W_E").dtype)).float()
+        return output
 
     def _head_norm(self, path: str | None, heads: Float[Tensor, "B heads T h"]) -> Float[Tensor, "B heads T h"]:
         if path is None:

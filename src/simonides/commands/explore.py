@@ -62,8 +62,8 @@ def server(text: str, port: int) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             """The page, to a request that names this machine: another site's name bound to 127.0.0.1 does not."""
-            name, _, own = (self.headers.get("Host") or "").rpartition(":")
-            if name not in (_HOST, "localhost") or own != str(running.server_port):
+            name, _, port = (self.headers.get("Host") or "").rpartition(":")
+            if name not in (_HOST, "localhost") or port != str(running.server_port):
                 self.send_error(403)
                 return
             if self.path not in ("/", "/index.html"):

@@ -129,7 +129,7 @@ def _trained(options: Recall, table: "FactTable") -> int:
     astray = known.hallucinating
     worst = int(astray.argmax())
     if options.json:
-        found = {
+        summary = {
             "table": table.name,
             "facts": len(table),
             "answers": len(table.answers),
@@ -140,14 +140,14 @@ def _trained(options: Recall, table: "FactTable") -> int:
             "hallucinating": {"step": known.steps[worst], "share": float(astray[worst])},
             "asked": [asdict(answer) for answer in answers],
         }
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print(json.dumps(summary, indent=1, ensure_ascii=False))
         return 0
     for answer in answers:
         best = ", ".join(f"{name} {p:.2f}" for name, p in answer.best)
         print(f"{answer.key}: {best}  ({'right' if answer.right else f'wrong, the table has {answer.expected}'})")
         if (stage := answer.hallucinated) is not None:
             print(
-                f"  after {stage.step} steps it said {stage.said} ({stage.probability:.2f}): an answer to this "
+                f"  after {stage.step} steps it said {stage.answer} ({stage.probability:.2f}): an answer to this "
                 f"relation for another subject, {stage.distance:.2f} away from p(a | r)"
             )
         if answer.known_from is not None:

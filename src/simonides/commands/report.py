@@ -36,8 +36,8 @@ def execute(options: Report) -> int:
     if options.out is None:
         store.open_for_writing()
     index, verdicts, problems = write_report(plans, store, options.out or options.store / "report")
-    for found in verdicts:
-        print(verdict_line(found))
+    for verdict in verdicts:
+        print(verdict_line(verdict))
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
     print(f"report: {index.resolve()}")

@@ -152,17 +152,17 @@ def parse_overrides(unknown: Sequence[str]) -> dict[str, Any]:
     {'d': 96, 'kind': 'sphere'}
     """
     words = [part for word in unknown for part in (word.split("=", 1) if word.startswith("--") else [word])]
-    found: dict[str, Any] = {}
+    overrides: dict[str, Any] = {}
     for name, text in zip(words[::2], words[1::2], strict=False):
         if not name.startswith("--") or text.startswith("--"):
             break
-        found[name[2:].replace("-", "_")] = _value(text)
-    if 2 * len(found) != len(words):
+        overrides[name[2:].replace("-", "_")] = _value(text)
+    if 2 * len(overrides) != len(words):
         raise SimonidesError(
             f"cannot read {' '.join(unknown)!r}; parameters are set once each, as in --d 96. "
             "Options: simonides run --help; parameters: simonides show CLAIM"
         )
-    return found
+    return overrides
 
 
 def _value(text: str) -> int | float | str | bool:

@@ -40,10 +40,10 @@ def out_folder(wanted: Path | None, kind: str, checkpoint: Path) -> Path:
     Raises:
         SimonidesError: when it is a file.
     """
-    own = checkpoint.resolve()
-    name = own.name.removesuffix(".gguf")
+    source = checkpoint.resolve()
+    name = source.name.removesuffix(".gguf")
     if re.fullmatch(r"step-?\d+", name):  # every training has such steps
-        name = f"{own.parent.name}-{name}"
+        name = f"{source.parent.name}-{name}"
     folder = wanted or Path(f"{kind}-{name}")
     if folder.exists() and not folder.is_dir():
         raise SimonidesError(f"{folder} is a file; give a folder to write to.")
@@ -57,8 +57,8 @@ def step_folders(checkpoint: Path) -> list[tuple[int, Path]]:
     """
     if not checkpoint.is_dir() or (checkpoint / "config.json").exists():
         return []
-    found = ((re.fullmatch(r"step-?(\d+)", path.name), path) for path in checkpoint.iterdir() if path.is_dir())
-    steps = sorted((int(match[1]), path) for match, path in found if match)
+    matches = ((re.fullmatch(r"step-?(\d+)", path.name), path) for path in checkpoint.iterdir() if path.is_dir())
+    steps = sorted((int(match[1]), path) for match, path in matches if match)
     whole = [(n, p) for n, p in steps if (p / "config.json").exists() and any(p.glob("*.safetensors"))]
     for _, path in steps:
         if all(path != other for _, other in whole):

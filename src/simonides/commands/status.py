@@ -34,15 +34,15 @@ def execute(options: Status) -> int:
     entries: list[dict[str, Any]] = []
     for file in find(options.target):
         keys = kept_keys(file, options.scale, store)
-        found = count(file, _planned(file, options.scale) if keys is None else keys, store)
+        counts = count(file, _planned(file, options.scale) if keys is None else keys, store)
         entries.append(
             {
                 "claim": file.id,
                 "scale": options.scale,
-                "planned": found.planned,
-                "present": found.present,
-                "missing": found.planned - found.present,
-                "failed": [f"{point}: {why}" for point, why in found.failures],
+                "planned": counts.planned,
+                "present": counts.present,
+                "missing": counts.planned - counts.present,
+                "failed": [f"{point}: {why}" for point, why in counts.failures],
             }
         )
     if options.json:

@@ -31,16 +31,16 @@ def execute(options: Verdict) -> int:
     from simonides.lab import remembered
 
     store = existing_folder(options.store)
-    told = [
+    judged = [
         remembered(store, file, options.scale) or _judged(file, options.scale, store)
         for file in find(options.target)
     ]
     if options.json:
-        print(json.dumps([one["verdict"] for one in told], indent=1))
+        print(json.dumps([one["verdict"] for one in judged], indent=1))
     else:
-        for one in told:
+        for one in judged:
             print("\n".join(one["lines"]))
-    return 1 if any(one["verdict"]["verdict"] == "fails" for one in told) else 0
+    return 1 if any(one["verdict"]["verdict"] == "fails" for one in judged) else 0
 
 
 def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
@@ -48,24 +48,24 @@ def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
     from simonides.lab import Plan, Store, gather, interval_text, judge, number, remember
 
     plan = Plan(file, scale)
-    found = judge(plan, gather(plan, Store(root)))
-    lines = [verdict_line(found)]
-    for check in found.checks:
+    verdict = judge(plan, gather(plan, Store(root)))
+    lines = [verdict_line(verdict)]
+    for check in verdict.checks:
         ends, place = interval_text(check.interval), f", at {check.place}" if check.place else ""
         lines.append(f"    {check.verdict}: {check.rule}: {check.meaning} {number(check.effect)} {ends}{place}")
-    if found.rule_older_than_data is False:
+    if verdict.rule_older_than_data is False:
         lines.append("    the rule is younger than some of the data")
-    if len(found.versions) > 1:
-        lines.append(f"    the data are of several versions: {'; '.join(found.versions)}")
-    remember(root, file, scale, lines, found.as_json())
-    return {"lines": lines, "verdict": found.as_json()}
+    if len(verdict.versions) > 1:
+        lines.append(f"    the data are of several versions: {'; '.join(verdict.versions)}")
+    remember(root, file, scale, lines, verdict.as_json())
+    return {"lines": lines, "verdict": verdict.as_json()}
 
 
-def verdict_line(found: "Judged") -> str:
+def verdict_line(judged: "Judged") -> str:
     """One line: verdict, claim, effect and interval, or why there is none."""
     from simonides.lab import interval_text, number
 
-    if found.effect is None:
-        return f"{found.verdict:9}  {found.claim}  {found.reason}"
-    text = f"{found.verdict:9}  {found.claim}  effect {number(found.effect)}, 95 % {interval_text(found.interval)}"
-    return f"{text}  ({found.reason})" if found.reason else text
+    if judged.effect is None:
+        return f"{judged.verdict:9}  {judged.claim}  {judged.reason}"
+    text = f"{judged.verdict:9}  {judged.claim}  effect {number(judged.effect)}, 95 % {interval_text(judged.interval)}"
+    return f"{text}  ({judged.reason})" if judged.reason else text

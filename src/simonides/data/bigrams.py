@@ -100,14 +100,14 @@ def read_bigrams(path: Path | str, unit: str = "characters", most: int = 1000) -
 
 def count_bigrams(parts: Sequence[str], most: int = 1000) -> Bigrams:
     """Counts of a sequence of tokens, of which the `most` frequent are kept, sorted."""
-    found = Counter(parts)
-    tokens = tuple(sorted(sorted(found, key=lambda token: (-found[token], token))[:most]))
+    counted = Counter(parts)
+    tokens = tuple(sorted(sorted(counted, key=lambda token: (-counted[token], token))[:most]))
     place = {token: number for number, token in enumerate(tokens)}
     pairs = torch.zeros(len(tokens), len(tokens), dtype=torch.int64)
     for (first, second), count in Counter(pairwise(parts)).items():
         if first in place and second in place:
             pairs[place[first], place[second]] = count
-    counts = torch.tensor([found[token] for token in tokens], dtype=torch.int64)
+    counts = torch.tensor([counted[token] for token in tokens], dtype=torch.int64)
     return Bigrams(tokens=tokens, pairs=pairs, counts=counts)
 
 

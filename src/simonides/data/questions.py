@@ -124,17 +124,17 @@ def _rows(path: Path) -> list[list[str]]:
 
 def _patterns(path: Path) -> dict[str, str]:
     """Of each relation the first pattern whose [Y] comes last, up to it."""
-    found: dict[str, str] = {}
+    patterns: dict[str, str] = {}
     for number, cells in enumerate(_rows(path), start=1):
         if len(cells) < 2:
             raise SimonidesError(f"{path}, row {number}: one cell where relation and pattern were expected.")
         relation, pattern = cells[0].strip(), ",".join(cells[1:]).strip()
         before, mark, after = pattern.partition("[Y]")
         if mark and "[X]" in before and not after.strip(" ."):
-            found.setdefault(relation, before.strip())
-    if not found:
+            patterns.setdefault(relation, before.strip())
+    if not patterns:
         raise SimonidesError(f"{path} has no pattern such as '[X] is the capital of [Y] .', with [Y] last.")
-    return found
+    return patterns
 
 
 def _from_relations(path: Path, patterns: Mapping[str, str]) -> WordQuestions:

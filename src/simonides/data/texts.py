@@ -69,11 +69,11 @@ def text_of(content: str, most: int = 256) -> Text:
     (('a', 'b'), [0, 1, 1, 0])
     """
     check_at_least("most", most, 2)
-    found = Counter(content)
-    if len(found) < 2:
-        raise SimonidesError(f"a text of {len(content)} characters, {len(found)} different; give a longer one.")
-    kept = sorted(sorted(found, key=lambda c: (-found[c], c))[:most])
-    characters = tuple(kept) if len(kept) == len(found) else (*kept, UNKNOWN)
+    counts = Counter(content)
+    if len(counts) < 2:
+        raise SimonidesError(f"a text of {len(content)} characters, {len(counts)} different; give a longer one.")
+    kept = sorted(sorted(counts, key=lambda c: (-counts[c], c))[:most])
+    characters = tuple(kept) if len(kept) == len(counts) else (*kept, UNKNOWN)
     place = {character: number for number, character in enumerate(characters)}
     numbers = [place.get(character, len(characters) - 1) for character in content]
     return Text(characters=characters, tokens=torch.tensor(numbers))

@@ -33,10 +33,10 @@ def language_words(language: str = "en", most: int = 10_000) -> tuple[tuple[str,
     if language not in wordfreq.available_languages():
         known = ", ".join(sorted(wordfreq.available_languages()))
         raise SimonidesError(f"language {language!r} is unknown; give one of {known}.")
-    found = wordfreq.get_frequency_dict(language)
+    frequencies = wordfreq.get_frequency_dict(language)
     # of equals the first in the alphabet, so that the order does not depend on the package's
-    words = sorted(found, key=lambda word: (-found[word], word))[:most]
-    return tuple(words), _normalised([found[word] for word in words])
+    words = sorted(frequencies, key=lambda word: (-frequencies[word], word))[:most]
+    return tuple(words), _normalised([frequencies[word] for word in words])
 
 
 def text_words(path: Path | str, most: int = 10_000) -> tuple[tuple[str, ...], Float[Tensor, " N"]]:

@@ -18,16 +18,16 @@ _PACKAGES = ("simonides", "torch", "numpy", "scipy", "polars")
 @cache
 def environment() -> dict[str, str]:
     """Versions, processor and, where the package is a git checkout, its commit."""
-    found = {name: package_version(name) for name in _PACKAGES}
-    found |= {
+    versions = {name: package_version(name) for name in _PACKAGES}
+    versions |= {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": str(os.cpu_count()),
     }
     if commit := _commit():
-        found["commit"] = commit
-    return found
+        versions["commit"] = commit
+    return versions
 
 
 def chosen_device(asked: str) -> "torch.device":
@@ -64,10 +64,10 @@ def described_device(device: "torch.device") -> dict[str, str]:
 def _driver() -> str:
     try:
         asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=5)
+        answer = subprocess.run(asked, capture_output=True, text=True, timeout=5)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return told.stdout.strip().splitlines()[0] if told.stdout.strip() else ""
+    return answer.stdout.strip().splitlines()[0] if answer.stdout.strip() else ""
 
 
 def _processor() -> str:

@@ -28,10 +28,10 @@ def keyword_fingerprint(source: str, assigned: str, keyword: str) -> str:
             and isinstance(node.value, ast.Call)
             and any(isinstance(target, ast.Name) and target.id == assigned for target in node.targets)
         ):
-            found = [ast.Expr(given.value) for given in node.value.keywords if given.arg == keyword]
+            values = [ast.Expr(given.value) for given in node.value.keywords if given.arg == keyword]
             if not any(given.arg is None for given in node.value.keywords):
-                used = {n.id for expression in found for n in ast.walk(expression) if isinstance(n, ast.Name)}
-                return _fingerprint(tree, used & _definitions(tree).keys(), extra=found)
+                used = {n.id for expression in values for n in ast.walk(expression) if isinstance(n, ast.Name)}
+                return _fingerprint(tree, used & _definitions(tree).keys(), extra=values)
     return _fingerprint(tree, [""], extra=())
 
 

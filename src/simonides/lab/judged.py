@@ -37,7 +37,7 @@ def _place(root: Path, file: ClaimFile, scale: str) -> Path:
 
 
 def _state(root: Path, file: ClaimFile) -> str:
-    found = hashlib.sha256(sources(file).encode())
+    digest = hashlib.sha256(sources(file).encode())
     folder = root / file.id
     for path in sorted(
         [*folder.glob("[0-9a-f][0-9a-f]/*/*"), *folder.glob("failed/*"), *folder.glob("damaged/*")]
@@ -46,5 +46,5 @@ def _state(root: Path, file: ClaimFile) -> str:
             state = path.stat()
         except FileNotFoundError:  # another run has just moved it
             continue
-        found.update(f"{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode())
-    return found.hexdigest()[:24]
+        digest.update(f"{path.relative_to(folder)} {state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:24]

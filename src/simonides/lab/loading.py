@@ -124,9 +124,9 @@ def find(target: str) -> list[ClaimFile]:
         SimonidesError: when it names none.
     """
     if "," in target and not Path(target).exists():
-        found = [file for part in target.split(",") for file in find(part.strip())]
-        by_id = {file.id: file for file in found}
-        for file in found:
+        files = [file for part in target.split(",") for file in find(part.strip())]
+        by_id = {file.id: file for file in files}
+        for file in files:
             if (other := by_id[file.id]).path != file.path:
                 raise SimonidesError(f"{file.path} and {other.path} would both be {file.id}; rename one of them.")
         return list(by_id.values())
@@ -150,10 +150,10 @@ def find(target: str) -> list[ClaimFile]:
 @cache
 def package_fingerprint() -> str:
     """Hash of all of the package's source, once a process: two machines with the same may share a run."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(_PACKAGE.rglob("*.py")):
-        found.update(str(path.relative_to(_PACKAGE).as_posix()).encode() + path.read_bytes())
-    return found.hexdigest()[:16]
+        digest.update(str(path.relative_to(_PACKAGE).as_posix()).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def sources(file: ClaimFile) -> str:

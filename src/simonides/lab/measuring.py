@@ -113,14 +113,14 @@ def pending(plan: Plan, store: Store, device: str = "auto") -> Pending:
     for stack in plan.stacks:
         missing = set()
         for point in stack:
-            found = store.read(point)
-            if isinstance(found, Stored):
-                known[point.key] = found
+            stored = store.read(point)
+            if isinstance(stored, Stored):
+                known[point.key] = stored
                 continue
             missing.add(point.key)
-            if isinstance(found, Damage):
-                store.set_aside(found)
-                damaged.append(found)
+            if isinstance(stored, Damage):
+                store.set_aside(stored)
+                damaged.append(stored)
         if missing:
             tasks.append(
                 Task(

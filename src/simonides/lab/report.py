@@ -110,9 +110,11 @@ def interval_text(ends: tuple[float, float] | None) -> str:
 
 
 def _counts(entries: list[_Entry]) -> str:
-    found = Counter(entry.verdict.verdict for entry in entries)
+    counts = Counter(entry.verdict.verdict for entry in entries)
     plural = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
-    words = [f"{found[name]} {name if found[name] == 1 else many}" for name, many in plural.items() if found[name]]
+    words = [
+        f"{counts[name]} {name if counts[name] == 1 else many}" for name, many in plural.items() if counts[name]
+    ]
     return ", ".join(words) + "."
 
 
@@ -230,8 +232,8 @@ def _configuration(plan: Plan) -> str:
 
 
 def _environments(gathered: Gathered) -> list[dict[str, Any]]:
-    found = Counter(json.dumps(about.get("environment", {}), sort_keys=True) for about in gathered.about)
+    environments = Counter(json.dumps(about.get("environment", {}), sort_keys=True) for about in gathered.about)
     return [
         {"points": count, "text": "\n".join(f"{name}: {value}" for name, value in json.loads(text).items())}
-        for text, count in found.most_common()
+        for text, count in environments.most_common()
     ]

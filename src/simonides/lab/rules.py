@@ -339,8 +339,8 @@ def _crossings(along: Float[np.ndarray, " cells"], means: Means, level: float) -
     high, low = means[rows, previous], means[rows, first]
     with np.errstate(invalid="ignore", divide="ignore"):
         share = (high - level) / (high - low)
-        found = np.exp(along[previous] + share * (along[first] - along[previous]))
-    return np.where(known, found, np.nan)
+        crossings = np.exp(along[previous] + share * (along[first] - along[previous]))
+    return np.where(known, crossings, np.nan)
 
 
 def _place(cells: list[dict[str, Any]], index: Any) -> str:

@@ -69,8 +69,8 @@ def rows_of(points: Sequence[Stored]) -> tuple[pl.DataFrame, list[int]]:
         polars.exceptions.PolarsError: when their columns differ.
     """
     # one call for all is ten times faster than one for each
-    counts = [found.about.get("rows") or found.rows.height for found in points]
-    return pl.read_parquet([found.content for found in points]), counts
+    counts = [entry.about.get("rows") or entry.rows.height for entry in points]
+    return pl.read_parquet([entry.content for entry in points]), counts
 
 
 def failure_in(path: Path) -> tuple[str, str]:
@@ -233,10 +233,10 @@ class Store:
     def read_plan(self, claim: str, scale: str) -> dict[str, Any]:
         """The plan kept last; empty where there is none that can be read."""
         try:
-            found = json.loads(self._plan(claim, scale).read_text(encoding="utf-8"))
+            plan = json.loads(self._plan(claim, scale).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return plan if isinstance(plan, dict) else {}
 
     def listing(self, claim: str) -> tuple[set[str], dict[str, Path]]:
         """The keys of all points of a claim that are there, unread, and the records of its failures by key."""

@@ -36,25 +36,25 @@ def gather(plan: Plan, store: Store, known: Mapping[str, Stored] | None = None) 
     """Read a plan's points, but for those `known` already, by key."""
     points, stored, damaged, failed = [], [], [], []
     for point in plan.points:
-        found = (known or {}).get(point.key) or store.read(point)
-        if isinstance(found, Stored):
+        entry = (known or {}).get(point.key) or store.read(point)
+        if isinstance(entry, Stored):
             points.append(point)
-            stored.append(found)
+            stored.append(entry)
             continue
-        if isinstance(found, Damage):
-            damaged.append(found)
+        if isinstance(entry, Damage):
+            damaged.append(entry)
         if message := store.read_failure(point):
             failed.append((str(point), message))
     return Gathered(
         table=_join(plan, points, stored) if points else pl.DataFrame(),
-        about=tuple(found.about for found in stored),
+        about=tuple(entry.about for entry in stored),
         present=len(points),
         missing=len(plan.points) - len(points),
         damaged=tuple(damaged),
         diverged=tuple(
-            (str(point), found.about["diverged"]["message"])
-            for point, found in zip(points, stored, strict=True)
-            if "diverged" in found.about
+            (str(point), entry.about["diverged"]["message"])
+            for point, entry in zip(points, stored, strict=True)
+            if "diverged" in entry.about
         ),
         failed=tuple(failed),
     )
@@ -77,7 +77,7 @@ def _join(plan: Plan, points: list[Point], stored: list[Stored]) -> pl.DataFrame
 
 
 def _difference(stored: list[Stored]) -> list[str]:
-    columns = list({tuple(found.rows.columns) for found in stored})
+    columns = list({tuple(entry.rows.columns) for entry in stored})
     return sorted(set(columns[0]) ^ set(columns[-1]))
 
 
@@ -203,10 +203,10 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
 
 def _versions(gathered: Gathered) -> tuple[str, ...]:
     """What the data were measured with, where that changes numbers: package, torch and device; each once."""
-    told = []
+    versions = []
     for about in gathered.about:
         made = about.get("environment", {})
         parts = [f"{name} {made[name]}" for name in ("simonides", "torch") if name in made]
         parts += [str(made[name]) for name in ("commit", "device") if name in made]
-        told.append(", ".join(parts))
-    return tuple(dict.fromkeys(told))
+        versions.append(", ".join(parts))
+    return tuple(dict.fromkeys(versions))

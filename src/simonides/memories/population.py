@@ -69,8 +69,8 @@ class PopulationMemory(Stack):
 
     def loss(self, weights: Float[Tensor, "runs N"] | None = None) -> Float[Tensor, " runs"]:
         """Cross-entropy in nats, of the population or with other weights, such as a batch's counts."""
-        own = self.get_buffer("probabilities") if weights is None else weights
-        return weighted_cross_entropy(self(), self.get_buffer("targets"), own)
+        probabilities = self.get_buffer("probabilities") if weights is None else weights
+        return weighted_cross_entropy(self(), self.get_buffer("targets"), probabilities)
 
     def error(self) -> Float[Tensor, " runs"]:
         """sum_x p(x) 1{the largest score is another's}."""

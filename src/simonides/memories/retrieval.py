@@ -164,7 +164,7 @@ def _fast_format(queries: Tensor, candidates: Tensor) -> torch.dtype:
     return queries.dtype
 
 
-def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -> Int[Tensor, "found 3"]:
+def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -> Int[Tensor, "groups 3"]:
     """(run, group, query) for every group of `_GROUP` consecutive candidates that may hold a query's argmax.
 
     With a = a' + da and b = b' + db, a' and b' in the screening format (Cauchy & Schwarz):
@@ -204,7 +204,7 @@ def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -
         top = best.amax(1, keepdim=True).to(queries.dtype)
         floor = torch.maximum(floor, top - widest - rounding * top.abs())
         blocks.append((best, longest, worst, widest))
-    found, first = [], 0
+    groups, first = [], 0
     for best, longest, worst, widest in blocks:
         # best + rounding |best| + widest >= floor, solved for best
         least = floor - widest
@@ -215,9 +215,9 @@ def _possible_groups(queries: Tensor, candidates: Tensor, screen: torch.dtype) -
         slack = by_norm[run, 0, query] * longest[run, group] + by_error[run, 0, query] * worst[run, group]
         possible = score + rounding * score.abs() + slack + underflow >= floor[run, 0, query]
         places[:, 1] += first
-        found.append(places[possible])
+        groups.append(places[possible])
         first += best.shape[1]
-    return torch.cat(found)
+    return torch.cat(groups)
 
 
 def _norm_and_error(exact: Tensor, short: Tensor, scratch: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -236,10 +236,10 @@ def _norm_and_error(exact: Tensor, short: Tensor, scratch: Tensor | None) -> tup
     return norm, torch.zeros_like(norm)
 
 
-def _settle(queries: Tensor, candidates: Tensor, groups: Int[Tensor, "found 3"]) -> Int[Tensor, "runs Q"]:
+def _settle(queries: Tensor, candidates: Tensor, groups: Int[Tensor, "groups 3"]) -> Int[Tensor, "runs Q"]:
     """The exact argmax among the candidates of the possible groups, in float64."""
     count, d = candidates.shape[-2:]
-    found = torch.full(queries.shape[:2], -torch.inf, dtype=torch.float64, device=queries.device)
+    highest = torch.full(queries.shape[:2], -torch.inf, dtype=torch.float64, device=queries.device)
     answer = torch.zeros(queries.shape[:2], dtype=torch.int64, device=queries.device)
     pairs = max(1, _BLOCK // (_GROUP * d))
     offsets = torch.arange(_GROUP, device=queries.device)
@@ -249,14 +249,14 @@ def _settle(queries: Tensor, candidates: Tensor, groups: Int[Tensor, "found 3"])
         scores = _scores(candidates[run[:, None], places], queries[run, query][:, None])
         first = scores.argmax(1, keepdim=True)
         best, place = scores.gather(1, first)[:, 0], places.gather(1, first)[:, 0]
-        _merge(found, answer, run, query, best, place)
+        _merge(highest, answer, run, query, best, place)
     return answer
 
 
-def _merge(found: Tensor, answer: Tensor, run: Tensor, query: Tensor, best: Tensor, place: Tensor) -> None:
+def _merge(highest: Tensor, answer: Tensor, run: Tensor, query: Tensor, best: Tensor, place: Tensor) -> None:
     """Keep, for every (run, query), the larger score and, between equal ones, the lower place."""
-    flat = run * found.shape[1] + query
-    table, places = found.view(-1), answer.view(-1)
+    flat = run * highest.shape[1] + query
+    table, places = highest.view(-1), answer.view(-1)
     top = table.clone().scatter_reduce_(0, flat, best, "amax")
     won = best == top[flat]
     kept = torch.where(top == table, places, torch.iinfo(torch.int64).max)

@@ -62,8 +62,8 @@ class SoftmaxMemory(_PairMemory):
         # the kernel that needs no table asks for a batch and a head
         batch = [x if x.dim() > 2 else x[None] for x in (queries, self.keys, self.values)]
         query, key, value = (x.flatten(0, -3)[:, None] for x in batch)
-        found = functional.scaled_dot_product_attention(query, key, value, scale=self.beta)[:, 0]
-        return found.reshape(*queries.shape[:-1], self.values.shape[-1])
+        averages = functional.scaled_dot_product_attention(query, key, value, scale=self.beta)[:, 0]
+        return averages.reshape(*queries.shape[:-1], self.values.shape[-1])
 
 
 class NearestMemory(_PairMemory):

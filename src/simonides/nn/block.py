@@ -46,17 +46,17 @@ class Block(nn.Module):
         """The stream after the block, at all positions or only at those in `at`."""
         pre = self.config.norm == "pre"
         keys = self.attention_norm(stream) if pre else stream
-        own, queries = stream, keys
+        residual, queries = stream, keys
         if at is not None:
             rows = at[..., None].expand(-1, -1, stream.shape[-1])
-            own, queries = stream.gather(1, rows), keys.gather(1, rows)
+            residual, queries = stream.gather(1, rows), keys.gather(1, rows)
         moved = self.attention(keys, queries, at, mask, None if pre else factored, watch, f"{name}.attention")
         if watch is not None:
             moved = watch(f"{name}.attention.output", moved)
-        attended = own + moved if self.config.residual else moved
+        attended = residual + moved if self.config.residual else moved
         if self.config.norm == "post":
             attended = self.attention_norm(attended)
-        after = self.fed_forward(attended, own, watch, name)
+        after = self.fed_forward(attended, residual, watch, name)
         return after if watch is None else watch(f"{name}.output", after)
 
     def fed_forward(

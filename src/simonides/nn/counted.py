@@ -60,11 +60,11 @@ def counted_logits(
         SimonidesError: when the model has more layers, or positions.
     """
     _check(model)
-    found = counts.new_empty(len(counts), len(model.W_U))
+    logits = counts.new_empty(len(counts), len(model.W_U))
     for token in last.unique().tolist():
         rows = (last == token).nonzero()[:, 0]
-        found = found.index_copy(0, rows, _logits(model, counts[rows], token, _weighed_exactly))
-    return found
+        logits = logits.index_copy(0, rows, _logits(model, counts[rows], token, _weighed_exactly))
+    return logits
 
 
 def _check(model: Transformer) -> None:
@@ -79,10 +79,10 @@ def _check(model: Transformer) -> None:
 def _logits(model: Transformer, counts: Tensor, last: int, weighed: Averages) -> Tensor:
     layer, config = model.blocks[0], model.config
     attention = layer.attention
-    own = model.W_E[last]
-    rows, read = model.W_E, own
+    last_embedding = model.W_E[last]
+    rows, read = model.W_E, last_embedding
     if config.norm == "pre":
-        rows, read = layer.attention_norm(rows), layer.attention_norm(own)
+        rows, read = layer.attention_norm(rows), layer.attention_norm(last_embedding)
     asked = read.expand(1, -1) if config.merged_queries else attention.W_Q @ read
     scores = torch.einsum("vd,hkd,hk->hv", rows, attention.W_K, asked)
     if config.divide_scores:
@@ -93,7 +93,7 @@ def _logits(model: Transformer, counts: Tensor, last: int, weighed: Averages) ->
         moved = counts @ ((scores[..., None] * values).transpose(0, 1).flatten(1) @ outward)
     else:
         moved = weighed(counts, scores, values).flatten(1) @ outward
-    before = own.expand(len(counts), -1)
+    before = last_embedding.expand(len(counts), -1)
     stream = layer.fed_forward(before + moved if config.residual else moved, before)
     if config.norm == "pre":
         stream = model.final_norm(stream)

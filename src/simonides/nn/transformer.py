@@ -184,10 +184,10 @@ class Transformer(nn.Module):
         Raises:
             SimonidesError: when there is no such layer or weight, or the shape is another.
         """
-        own = self.weight(role, layer)
-        if own.shape != value.shape:
-            raise SimonidesError(f"{role} of layer {layer} is {list(own.shape)}, not {list(value.shape)}.")
-        own.copy_(value)
+        parameter = self.weight(role, layer)
+        if parameter.shape != value.shape:
+            raise SimonidesError(f"{role} of layer {layer} is {list(parameter.shape)}, not {list(value.shape)}.")
+        parameter.copy_(value)
 
     def attention_norm(self, layer: int) -> Norm | None:
         """What the heads of a layer read through."""

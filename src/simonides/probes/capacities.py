@@ -83,9 +83,9 @@ def search(
     searches = [_Bracket(min(max(start, least), most), least, most, ratio) for _ in range(runs)]
     tried: list[list[tuple[int, float]]] = [[] for _ in range(runs)]
     while wanted := {run: size for run, one in enumerate(searches) if (size := one.next()) is not None}:
-        for run, found in accuracies(wanted).items():
-            tried[run].append((wanted[run], float(found)))
-            searches[run].learn(wanted[run], found >= accuracy)
+        for run, share in accuracies(wanted).items():
+            tried[run].append((wanted[run], float(share)))
+            searches[run].learn(wanted[run], share >= accuracy)
     if lost := [run for run, one in enumerate(searches) if one.stored == 0]:
         raise SimonidesError(
             f"run {lost[0]} stores not even {least} facts to {accuracy:g}: it reached {tried[lost[0]][-1][1]:.3g}."
@@ -135,7 +135,7 @@ def capacity(
     check_at_least("repeats", repeats, 1)
 
     def accuracies(sizes: Mapping[int, int]) -> dict[int, float]:
-        found = {}
+        shares = {}
         for run, size in sizes.items():
             generator = _copy(generators[run])
             total = 0.0
@@ -146,8 +146,8 @@ def capacity(
                 if cosine < 1:
                     queries = embeddings.at_cosine(queries, cosine, generator)
                 total += float(recalled_share(stored, queries, outputs, targets[:asked]))
-            found[run] = total / repeats
-        return found
+            shares[run] = total / repeats
+        return shares
 
     return search(accuracies, len(generators), start, accuracy, most=most, ratio=ratio)
 

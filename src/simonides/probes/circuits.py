@@ -61,16 +61,16 @@ def induction_recalls(
     if model.sizes.layers < 2 or "positions" not in model.roles():
         raise SimonidesError("these recalls need two layers, and positions='learned' or 'sinusoidal'.")
     tokens, places, outputs = model.weight("W_E"), model.weight("positions"), model.weight("W_U")
-    own = torch.arange(len(tokens))
+    identity = torch.arange(len(tokens))
     output = outputs @ W_OV(model, 1, heads[1]) @ tokens.mT
-    asked = own if triggers is None else triggers
+    asked = identity if triggers is None else triggers
     remapped = tokens[asked] @ W_OV(model, 0, heads[0]).mT
     key_query = remapped @ W_KQ(model, 1, heads[1]) @ tokens[asked].mT
     previous = (places @ W_KQ(model, 0, heads[0]) @ places.mT)[:, 1:]
     before = torch.arange(len(places) - 1)
     early = min(EARLY, len(places)) - 1
     return InductionRecalls(
-        output=table_recall(output, own),
+        output=table_recall(output, identity),
         key_query=table_recall(key_query, torch.arange(len(asked))),
         previous=table_recall(previous, before),
         previous_early=table_recall(previous[:, :early], before[:early]),
@@ -132,12 +132,12 @@ def attention_targets(
     after[:, 1:] = occurrence[:, :-1] > 0
     asks = occurrence >= 2
     before = (second - 1).clamp_min(0)
-    found = (inputs.gather(1, before) == inputs) & (second > 0)
+    duplicate = (inputs.gather(1, before) == inputs) & (second > 0)
     behind = asks & looks_back.gather(1, second)
     return AttentionTargets(
         previous=float(looks_back[after].float().mean()),
-        induction=float(found[asks].float().mean()),
-        induction_given_previous=float(found[behind].float().mean()),
+        induction=float(duplicate[asks].float().mean()),
+        induction_given_previous=float(duplicate[behind].float().mean()),
         copied=math.nan
         if logits is None
         else float(predicts_attended_token(logits, inputs, second)[asks].float().mean()),

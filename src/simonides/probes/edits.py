@@ -73,18 +73,18 @@ def replaced(model: Roles, matrices: Mapping[Key, Float[Tensor, "out into"]]) ->
     before: dict[Key, Tensor] = {}
     try:
         for (layer, matrix), other in matrices.items():
-            own = _weight(model, layer, matrix)
-            shape = as_matrix(matrix, own).shape
+            original = _weight(model, layer, matrix)
+            shape = as_matrix(matrix, original).shape
             if other.shape != shape:
                 raise SimonidesError(
                     f"{matrix} of layer {layer} is {list(shape)}, what is put in its place {list(other.shape)}."
                 )
-            before[layer, matrix] = own.clone()
-            model.set_weight(matrix, layer, from_matrix(matrix, other.to(own.dtype), own.shape))
+            before[layer, matrix] = original.clone()
+            model.set_weight(matrix, layer, from_matrix(matrix, other.to(original.dtype), original.shape))
         yield
     finally:
-        for (layer, matrix), own in before.items():
-            model.set_weight(matrix, layer, own)
+        for (layer, matrix), original in before.items():
+            model.set_weight(matrix, layer, original)
 
 
 def matrix_of(model: Roles, layer: int, matrix: str) -> Float[Tensor, "out into"]:

@@ -133,14 +133,14 @@ def copied_share(
     """
     moved = read @ value.mT
     into = logit_directions @ output
-    best, own = read.new_full((len(tokens),), -torch.inf), read.new_zeros(len(tokens))
+    best, own_score = read.new_full((len(tokens),), -torch.inf), read.new_zeros(len(tokens))
     for first in range(0, len(logit_directions), _BLOCK):
         scores = moved @ into[first : first + _BLOCK].mT
         best = torch.maximum(best, scores.amax(1))
         inside = ((tokens >= first) & (tokens < first + _BLOCK)).nonzero()[:, 0]
-        own[inside] = scores[inside, tokens[inside] - first]
+        own_score[inside] = scores[inside, tokens[inside] - first]
     alive = moved.norm(dim=1) > 0  # a head that writes nothing raises all alike
-    return float(((own == best) & alive).float().mean()) if bool(into.any()) else 0.0
+    return float(((own_score == best) & alive).float().mean()) if bool(into.any()) else 0.0
 
 
 def head_weights(model: Roles, tokens: Int[Tensor, " S"] | None = None) -> Iterator[HeadWeights]:

@@ -79,9 +79,9 @@ def _draw(picture: "Figure", table: pl.DataFrame, names: Sequence[str], base: fl
     frames = picture.subplots(1, len(names), squeeze=False)[0]
     most = max(0.01, float((table["accuracy"] - base).abs().max()))  # type: ignore[arg-type]
     for axes, name in zip(frames, names, strict=True):
-        own = table.filter(pl.col("matrix") == name)
-        layers, shares = sorted(own["layer"].unique()), sorted(own["share"].unique())
-        grid = own.sort("layer", "share")["accuracy"].to_numpy().reshape(len(layers), len(shares)) - base
+        rows = table.filter(pl.col("matrix") == name)
+        layers, shares = sorted(rows["layer"].unique()), sorted(rows["share"].unique())
+        grid = rows.sort("layer", "share")["accuracy"].to_numpy().reshape(len(layers), len(shares)) - base
         mesh = axes.pcolormesh(grid, vmin=-most, vmax=most, cmap="RdBu")
         axes.set_xticks([n + 0.5 for n in range(len(shares))], [f"{share:g}" for share in shares], fontsize=7)
         every = max(1, len(layers) // 15)

@@ -105,14 +105,16 @@ def synthetic_facts(
             f"{answers} answers a relation for {subjects} subjects cannot all differ; give at least as many."
         )
     if kind in ("structured", "balanced"):
-        own = (torch.arange(subjects) * answers // subjects).expand(relations, -1)
+        answer_of = (torch.arange(subjects) * answers // subjects).expand(relations, -1)
         if kind == "balanced":
-            own = torch.stack([row[torch.randperm(subjects, generator=generator)] for row in own])
+            answer_of = torch.stack([row[torch.randperm(subjects, generator=generator)] for row in answer_of])
     elif kind == "injective":
-        own = torch.stack([torch.randperm(answers, generator=generator)[:subjects] for _ in range(relations)])
+        answer_of = torch.stack(
+            [torch.randperm(answers, generator=generator)[:subjects] for _ in range(relations)]
+        )
     else:
-        own = torch.randint(answers, (relations, subjects), generator=generator)
-    table = (own + answers * torch.arange(relations)[:, None]).mT
+        answer_of = torch.randint(answers, (relations, subjects), generator=generator)
+    table = (answer_of + answers * torch.arange(relations)[:, None]).mT
     s, r = torch.arange(subjects), torch.arange(relations)
     return Facts(
         subjects=s.repeat_interleave(relations),
@@ -236,15 +238,15 @@ class Prompts:
 
     def counts(self, rows: Int[Tensor, " B"], generator: torch.Generator) -> Float[Tensor, "B V"]:
         """How often each token is in the prompts of these facts: all that a model without positions sees."""
-        found = self._certain(rows)
+        counts = self._certain(rows)
         noise = self._draw_noise(len(rows), generator)
-        return found.scatter_add_(1, noise, found.new_ones(()).expand(noise.shape))
+        return counts.scatter_add_(1, noise, counts.new_ones(()).expand(noise.shape))
 
     def expected_counts(self, rows: Int[Tensor, " B"]) -> Float[Tensor, "B V"]:
         """The mean of `counts` over the noise."""
-        found = self._certain(rows)
-        found[:, self._noise_from : self._noise_from + self.noise] += self.fillers / self.noise
-        return found
+        counts = self._certain(rows)
+        counts[:, self._noise_from : self._noise_from + self.noise] += self.fillers / self.noise
+        return counts
 
     def ends(self, rows: Int[Tensor, " B"]) -> Int[Tensor, " B"]:
         """The last token of the prompts."""
@@ -264,13 +266,13 @@ class Prompts:
         return self._noise_from + torch.randint(self.noise, (batch, self.fillers), generator=generator)
 
     def _certain(self, rows: Tensor) -> Tensor:
-        found = torch.zeros(len(rows), self.vocabulary)
-        own = torch.arange(len(rows))
-        found[own, self.facts.subjects[rows]] = 1.0
-        found[own, self._relation_from + self.facts.relations[rows]] = 1.0
+        counts = torch.zeros(len(rows), self.vocabulary)
+        prompts = torch.arange(len(rows))
+        counts[prompts, self.facts.subjects[rows]] = 1.0
+        counts[prompts, self._relation_from + self.facts.relations[rows]] = 1.0
         if self.end == "eos":
-            found[:, -1] = 1.0
-        return found
+            counts[:, -1] = 1.0
+        return counts
 
 
 def read_facts(

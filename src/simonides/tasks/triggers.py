@@ -202,8 +202,8 @@ def occurrences(tokens: Int[Tensor, "B T"], triggers: Int[Tensor, "B K"]) -> Int
     >>> occurrences(torch.tensor([[3, 1, 3, 2, 1]]), torch.tensor([[3, 1]]))
     tensor([[1, 1, 2, 0, 2]])
     """
-    found = torch.zeros_like(tokens)
+    occurrence = torch.zeros_like(tokens)
     for trigger in triggers.unbind(1):
         here = tokens == trigger[:, None]
-        found += here * here.cumsum(1, dtype=torch.int32)
-    return found
+        occurrence += here * here.cumsum(1, dtype=torch.int32)
+    return occurrence

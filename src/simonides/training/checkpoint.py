@@ -101,11 +101,11 @@ def _go_on(
         state.model.keep(place)
         after = [p for p in state.model.parameters() if p.requires_grad]
         state.optimiser = keep_optimiser_runs(state.optimiser, before, after, place)
-    own, wanted = _settings(state, settings), about["settings"]
-    if different := [name for name in own if own[name] != wanted.get(name)]:
+    current, wanted = _settings(state, settings), about["settings"]
+    if different := [name for name in current if current[name] != wanted.get(name)]:
         name = different[0]
         raise SimonidesError(
-            f"checkpoint {path} was trained with {name} {wanted.get(name)}, not {own[name]}; go on with that, or "
+            f"checkpoint {path} was trained with {name} {wanted.get(name)}, not {current[name]}; go on with that, or "
             "remove it."
         )
     stored = _under(tensors, "model.")
@@ -164,12 +164,12 @@ def snapshots(folder: Path) -> dict[int, Path]:
     Raises:
         SimonidesError: when there are none.
     """
-    found = {int(path.stem.removeprefix("step-")): path for path in sorted(folder.glob("step-*.safetensors"))}
-    if not found:
+    paths = {int(path.stem.removeprefix("step-")): path for path in sorted(folder.glob("step-*.safetensors"))}
+    if not paths:
         raise SimonidesError(
             f"no snapshots step-*.safetensors in {folder}; train with records=Records(keep=folder)."
         )
-    return found
+    return paths
 
 
 def load_snapshot(model: nn.Module, path: Path) -> None:

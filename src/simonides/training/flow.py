@@ -41,7 +41,7 @@ def gradient_flow(
     def downhill(_: float, w: np.ndarray) -> np.ndarray:
         return -gradient(torch.from_numpy(w).reshape(shape)).detach().cpu().numpy().ravel()
 
-    found = solve_ivp(
+    solution = solve_ivp(
         downhill,
         (0.0, float(moments[-1])) if moments[-1] > 0 else (0.0, 1e-300),
         start.detach().double().cpu().numpy().ravel(),
@@ -50,6 +50,6 @@ def gradient_flow(
         rtol=tolerance,
         atol=tolerance * 1e-3,
     )
-    if not found.success:
-        raise SimonidesError(f"the flow could not be followed to t = {moments[-1]:g}: {found.message}")
-    return torch.from_numpy(found.y.T.copy()).reshape(len(moments), *shape)
+    if not solution.success:
+        raise SimonidesError(f"the flow could not be followed to t = {moments[-1]:g}: {solution.message}")
+    return torch.from_numpy(solution.y.T.copy()).reshape(len(moments), *shape)

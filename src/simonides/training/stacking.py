@@ -42,8 +42,8 @@ class Stack(nn.Module):
 
     def state_of(self, run: int) -> dict[str, Tensor]:
         """A copy of one run's parameters and buffers."""
-        own = [*self.named_parameters(recurse=False), *self.named_buffers(recurse=False)]
-        return {name: value[run].detach().clone() for name, value in own}
+        tensors = [*self.named_parameters(recurse=False), *self.named_buffers(recurse=False)]
+        return {name: value[run].detach().clone() for name, value in tensors}
 
     def put_back(self, runs: Sequence[int], left: Mapping[int, Mapping[str, Tensor]]) -> None:
         """Hold all runs again, in order: those that are here, by their numbers, and those that had left."""
@@ -75,10 +75,10 @@ class StackedModel(Stack):
         if not models:
             raise SimonidesError("no models to stack; give at least one.")
         kinds = [{name: (p.shape, p.requires_grad) for name, p in m.named_parameters()} for m in models]
-        held = [{name: b.shape for name, b in m.named_buffers()} for m in models]
+        buffer_shapes = [{name: b.shape for name, b in m.named_buffers()} for m in models]
         # a module of the first's settings computes for all of them: settings that are no tensors must agree too
         settings = [(type(m), repr(m), getattr(m, "config", None)) for m in models]
-        if any(told != every[0] for every in (kinds, held, settings) for told in every):
+        if any(fingerprint != every[0] for every in (kinds, buffer_shapes, settings) for fingerprint in every):
             raise SimonidesError(
                 "models of different classes, settings or shapes, or with different frozen parameters, cannot be "
                 "stacked; train them in groups of equal ones."
@@ -160,8 +160,8 @@ def keep_optimiser_runs(
     )
     place = {id(parameter): number for number, parameter in enumerate(before)}
     new.param_groups = [
-        {"params": [after[place[id(parameter)]] for parameter in group["params"]], **own}
-        for group, own in zip(old.param_groups, settings, strict=True)
+        {"params": [after[place[id(parameter)]] for parameter in group["params"]], **setting}
+        for group, setting in zip(old.param_groups, settings, strict=True)
     ]
     new.state = defaultdict(dict)
     if isinstance(new, LineSearch) and new.sizes is not None:

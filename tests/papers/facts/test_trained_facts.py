@@ -35,8 +35,8 @@ def test_on_the_way_it_answers_the_relation_for_another_subject(known):
     seen = [(key, stage) for key, stage in zip(TABLE.keys, stages, strict=True) if stage is not None]
     assert seen
     for key, stage in seen:
-        assert stage.said.startswith("red" if key.endswith("colour") else "tall")
-        assert stage.said != TABLE.attributes[TABLE.keys.index(key)]
+        assert stage.answer.startswith("red" if key.endswith("colour") else "tall")
+        assert stage.answer != TABLE.attributes[TABLE.keys.index(key)]
         assert 0 <= stage.distance <= 1
     assert 0 < float(known.hallucinating.max()) <= 1
 

@@ -95,12 +95,12 @@ class Ray:
 
 def _outcome(ray: Any, reference: Any, task: Task, store: Store) -> Outcome:
     try:
-        found: Measured | Outcome = ray.get(reference)
+        outcome: Measured | Outcome = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None  # a store that cannot be written; all else is an outcome
     except ray.exceptions.RayError as error:
-        found = failure(task, f"its worker was lost {_TRIES + 1} times ({type(error).__name__})", str(error))
-    return keep(found, store) if isinstance(found, Measured) else found
+        outcome = failure(task, f"its worker was lost {_TRIES + 1} times ({type(error).__name__})", str(error))
+    return keep(outcome, store) if isinstance(outcome, Measured) else outcome
 
 
 def _measure_on_node(task: Task, root: Path, identity: str) -> Measured | Outcome:

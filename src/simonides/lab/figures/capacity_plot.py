@@ -37,9 +37,9 @@ class CapacityPlot:
         """Draw on a matplotlib axes; each label tells the slope between all points."""
         check_columns(table, self.crossing.column, self.crossing.axis, self.by)
         predicted = f"predicted {self.crossing.column}"
-        found = groups_of(select(table, self.where), self.by)
+        groups = groups_of(select(table, self.where), self.by)
         places: set[float] = set()
-        for (colour, marker), (value, group) in zip(cycle(), found, strict=False):
+        for (colour, marker), (value, group) in zip(cycle(), groups, strict=False):
             x, draws = self.crossing.curve(group, self.against)
             places.update(x.tolist())
             ends = [

@@ -74,18 +74,18 @@ class Film:
 
     def _map(self, table: pl.DataFrame, column: str, moment: float) -> np.ndarray:
         places = [pl.col(name).cast(pl.Int64) for name in (self.down, self.across)]
-        found = (
+        means = (
             table.filter(pl.col(self.time) == moment)
             .group_by(places)
             .agg(pl.col(column).cast(pl.Float64).mean())
             .sort(self.down, self.across)
         )
-        size = round(len(found) ** 0.5)
-        if size**2 != len(found) or found[self.down].n_unique() != size:
+        size = round(len(means) ** 0.5)
+        if size**2 != len(means) or means[self.down].n_unique() != size:
             raise SimonidesError(
-                f"{column} is no square map at {self.time} = {moment:g}: it has {len(found)} entries."
+                f"{column} is no square map at {self.time} = {moment:g}: it has {len(means)} entries."
             )
-        return found[column].to_numpy().reshape(size, size)
+        return means[column].to_numpy().reshape(size, size)
 
     def _ticks(self, panel: "Axes", size: int, first: bool) -> None:
         if not self.labels:

@@ -46,8 +46,8 @@ class Overlay:
         """Draw on a matplotlib axes."""
         chosen = select(table, self.where)
         check_columns(chosen, self.y, self.x, self.by)
-        found = groups_of(chosen, self.by)
-        for (colour, marker), (value, group) in zip(cycle(), found, strict=False):
+        groups = groups_of(chosen, self.by)
+        for (colour, marker), (value, group) in zip(cycle(), groups, strict=False):
             x, mean, low, high = summary(group, f"cell {self.x}", self.y)
             errors = np.abs(np.stack([mean - low, high - mean]))
             label = label_of(self.by, value)

@@ -111,8 +111,8 @@ def hessian(
     predicted = answer_probabilities(weight, inputs, outputs)
     mean = predicted @ outputs
     covariance = torch.einsum("zk,ka,kb->zab", predicted, outputs, outputs) - mean[:, :, None] * mean[:, None, :]
-    found = torch.einsum("z,zab,zi,zj->aibj", probabilities, covariance, inputs, inputs)
-    return found.flatten(2).flatten(0, 1)
+    curvature = torch.einsum("z,zab,zi,zj->aibj", probabilities, covariance, inputs, inputs)
+    return curvature.flatten(2).flatten(0, 1)
 
 
 def curvature_bound(

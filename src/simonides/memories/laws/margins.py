@@ -88,8 +88,8 @@ def cross_entropy_minimiser(points: Points, signs: Vector, probabilities: Vector
         s = expit(signed @ gamma)
         return (signed * (probabilities * s * (1 - s))[:, None]).T @ signed
 
-    found = minimize(loss, np.zeros(2), jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-10})
-    return found.x
+    solution = minimize(loss, np.zeros(2), jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-10})
+    return solution.x
 
 
 def linear_error(gamma: Float[np.ndarray, " 2"], points: Points, signs: Vector, probabilities: Vector) -> float:

@@ -125,11 +125,11 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
     apart = facts - 1 - sharing
     pairs = width // 2
     weak, strong = 4 / d**3, 1 / (2 * d)
-    held = min(answers, facts)
-    few = facts / held  # facts to an answer
+    distinct = min(answers, facts)
+    few = facts / distinct  # facts to an answer
     # an answer that shares a token with the fact asked for is a stronger rival
-    near = min(sharing, held - 1)
-    rivals = {few: held - 1 - near, few - 1 + strong / weak * sharing / max(near, 1): near}
+    near = min(sharing, distinct - 1)
+    rivals = {few: distinct - 1 - near, few - 1 + strong / weak * sharing / max(near, 1): near}
     overlap, weights = coordinate_nodes(d, 9)
     recall = 0.0
     for rho, weight in zip(overlap / d**0.5, weights, strict=True):
@@ -139,7 +139,7 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
         terms = (signal, both * (1 + rho) ** 2, cube * (1 + rho) ** 3)
         inputs, output = _laws(d, weak * (1 + rho) ** 4, noise, pairs, terms, signal)
         recall += weight * recall_among(1, rivals, d, inputs, output)
-    return float(recall) if held > 1 else 1.0
+    return float(recall) if distinct > 1 else 1.0
 
 
 def _token_moments(rho: float) -> tuple[float, float, float, float]:

@@ -47,8 +47,8 @@ def score_variance(
         )
     fourth = 1 + 2 / d if kind == "gaussian" else 1.0  # E |e|^4
     crosstalk = fourth * same_answer / d + other_answer / d**2
-    own = weight**2 * (fourth**2 - 1 if correct else fourth / d)
-    return crosstalk + own
+    own_part = weight**2 * (fourth**2 - 1 if correct else fourth / d)
+    return crosstalk + own_part
 
 
 def read_out_variance(d: int, other_inputs: float, other_outputs: float, all_others: float) -> float:

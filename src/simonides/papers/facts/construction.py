@@ -81,7 +81,7 @@ def construct_recall(
     with torch.no_grad():
         model.W_E.copy_(embeddings.sphere(prompts.vocabulary, d, generator))
         model.W_U.copy_(embeddings.sphere(config.outputs or 0, d, generator))
-        said = model.W_E[: s + r] / math.sqrt(2) if hidden else _answers(facts) @ model.W_U
+        written = model.W_E[: s + r] / math.sqrt(2) if hidden else _answers(facts) @ model.W_U
         for weight in (attention.W_Q, attention.W_K, attention.W_V, attention.W_O):
             weight.zero_()
         eos = model.W_E[-1]
@@ -89,7 +89,7 @@ def construct_recall(
             attention.W_Q[head, 0] = eos / (eos @ eos)
             attention.W_K[head, 0] = sharpness * _key(model.W_E, block, keys)
             attention.W_V[head, : len(block)] = _dual(torch.cat([model.W_E[block], eos[None]]))[:-1]
-            attention.W_O[head, :, : len(block)] = said[block].mT
+            attention.W_O[head, :, : len(block)] = written[block].mT
         if hidden:
             memory = _memory(model, facts, hidden, generator)
             model.weight("W_in", 0).copy_(memory.hidden_weight)

@@ -86,8 +86,8 @@ def flow(
     def batch(own: Sequence[torch.Generator], runs: Sequence[int]) -> tuple[Tensor, Tensor]:
         rows = [prompts[run].rows(BATCH, g) for run, g in zip(runs, own, strict=True)]
         drawn = [prompts[run].counts(asked, g) for run, asked, g in zip(runs, rows, own, strict=True)]
-        told = [facts[run].answers[asked] for run, asked in zip(runs, rows, strict=True)]
-        return torch.stack(drawn), torch.stack(told)
+        answers = [facts[run].answers[asked] for run, asked in zip(runs, rows, strict=True)]
+        return torch.stack(drawn), torch.stack(answers)
 
     history = fit(
         model,

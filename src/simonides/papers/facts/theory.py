@@ -42,8 +42,8 @@ def heads_recall(d: int, relations: int, answers: int) -> float:
     shared = max(listed - 3, 0)
     common = _NODES * math.sqrt(shared / d)
     length = np.maximum(1 + 4 * common / (listed + 4), 0.1)
-    own = np.sqrt((2 * listed - 1 - shared) * length / d) if listed else 1.0
-    log_right = listed * log_ndtr((1 + common) / own)
+    signal = np.sqrt((2 * listed - 1 - shared) * length / d) if listed else 1.0
+    log_right = listed * log_ndtr((1 + common) / signal)
     others = relations * answers - listed - 1
     log_right = log_right + others * log_ndtr((2 + common) / np.sqrt((listed + 7) * length / d))
     return float((_WEIGHTS * np.exp(log_right)).sum() / _WEIGHTS.sum())

@@ -29,13 +29,13 @@ class Stage:
 
     Arguments:
         step: how many.
-        said: the likeliest answer.
+        answer: the likeliest answer.
         probability: its probability.
         distance: total variation of the prediction from p(a | r), what one says who knows the relation alone.
     """
 
     step: int
-    said: str
+    answer: str
     probability: float
     distance: float
 
@@ -70,7 +70,7 @@ class TrainedFacts:
         facts: the same as numbers.
         model: trained.
         steps: of the records.
-        said: the likeliest answer to each fact at each record.
+        predictions: the likeliest answer to each fact at each record.
         probability: of that answer.
         distance: of the prediction from p(a | r).
         logits: at the end, without noise tokens' chance: at their mean.
@@ -85,7 +85,7 @@ class TrainedFacts:
     facts: Facts
     model: Transformer
     steps: tuple[int, ...]
-    said: Int[Tensor, "records F"]
+    predictions: Int[Tensor, "records F"]
     probability: Float[Tensor, "records F"]
     distance: Float[Tensor, "records F"]
     logits: Float[Tensor, "F A"]
@@ -142,13 +142,13 @@ class TrainedFacts:
         (final,) = trained.models
         with torch.no_grad():
             logits = counted_logits(final, typical, prompts.ends(rows))
-        said, probability, distance = trained.history.column("seen").unbind(1)
+        predictions, probability, distance = trained.history.column("seen").unbind(1)
         return cls(
             table=table,
             facts=numbered,
             model=final,
             steps=tuple(trained.history.steps),
-            said=said.long(),
+            predictions=predictions.long(),
             probability=probability,
             distance=distance,
             logits=logits,
@@ -174,8 +174,8 @@ class TrainedFacts:
 
         Zero before the first step, when answers are chance.
         """
-        of_relation = self.facts.admissible[self.facts.relations, self.said]
-        share = (of_relation & (self.said != self.facts.answers)).double().mean(1)
+        of_relation = self.facts.admissible[self.facts.relations, self.predictions]
+        share = (of_relation & (self.predictions != self.facts.answers)).double().mean(1)
         return share.where(torch.tensor(self.steps) > 0, 0.0)
 
     def ask(self, key: str, top: int = 3) -> TrainedAnswer:
@@ -187,9 +187,9 @@ class TrainedFacts:
         check_at_least("top", top, 1)
         row = self.table.row_of(key)
         names, expected = self.table.answers, int(self.facts.answers[row])
-        found = self.logits[row].softmax(-1).topk(min(top, len(names)))
-        best = zip(found.indices.tolist(), found.values.tolist(), strict=True)
-        right = self.said[:, row] == expected
+        highest = self.logits[row].softmax(-1).topk(min(top, len(names)))
+        best = zip(highest.indices.tolist(), highest.values.tolist(), strict=True)
+        right = self.predictions[:, row] == expected
         known = right.flip(0).long().cumprod(0).sum()
         return TrainedAnswer(
             key=self.table.keys[row],
@@ -201,7 +201,7 @@ class TrainedFacts:
         )
 
     def _hallucinated(self, row: int, right: Tensor) -> Stage | None:
-        of_relation = self.facts.admissible[self.facts.relations[row], self.said[:, row]]
+        of_relation = self.facts.admissible[self.facts.relations[row], self.predictions[:, row]]
         trained = torch.tensor(self.steps) > 0  # before, answers are chance
         astray = (of_relation & ~right & trained).nonzero()[:, 0]
         if not len(astray):
@@ -209,7 +209,7 @@ class TrainedFacts:
         at = int(astray[self.distance[astray, row].argmin()])
         return Stage(
             step=self.steps[at],
-            said=self.table.answers[int(self.said[at, row])],
+            answer=self.table.answers[int(self.predictions[at, row])],
             probability=float(self.probability[at, row]),
             distance=float(self.distance[at, row]),
         )

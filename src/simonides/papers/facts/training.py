@@ -116,9 +116,9 @@ def train_recall(
 
 
 def _model_of(stacked: StackedModel, run: int) -> Transformer:
-    found = stacked.run(run)
-    assert isinstance(found, CountedTransformer)
-    return found.model
+    model = stacked.run(run)
+    assert isinstance(model, CountedTransformer)
+    return model.model
 
 
 def _draw(

@@ -22,9 +22,9 @@ def attention_errors(
         weights: a_t.
         targets: y.
     """
-    said = torch.einsum("bt,btn->bn", weights, says)
-    excess = torch.softmax(said, -1) - torch.nn.functional.one_hot(targets, said.shape[-1]).to(said)
-    return weights * (torch.einsum("bn,btn->bt", excess, says) - (excess * said).sum(-1, keepdim=True))
+    predicted = torch.einsum("bt,btn->bn", weights, says)
+    excess = torch.softmax(predicted, -1) - torch.nn.functional.one_hot(targets, predicted.shape[-1]).to(predicted)
+    return weights * (torch.einsum("bn,btn->bt", excess, says) - (excess * predicted).sum(-1, keepdim=True))
 
 
 def key_query_gradient(
@@ -63,8 +63,8 @@ def first_key_query_gradient(
         keys: x_s.
         queries: x_t.
     """
-    found = torch.einsum("bts,bs->bt", weights, matches)
-    pulls = errors[:, :, None] * weights * (matches[:, None, :] - found[:, :, None])
+    matched = torch.einsum("bts,bs->bt", weights, matches)
+    pulls = errors[:, :, None] * weights * (matches[:, None, :] - matched[:, :, None])
     return torch.einsum("bts,bsd,bte->de", pulls, keys, queries) / len(errors)
 
 
@@ -84,7 +84,7 @@ def first_output_step(tokens: int, length: int) -> tuple[float, float]:
         raise SimonidesError(f"length = {length}: a trigger, what follows it, and the trigger again need 3.")
     n, t = tokens, length
     average = t / n
-    own = 1 + (t - 3) / (n - 1)
+    repeats = 1 + (t - 3) / (n - 1)
     # the other is the trigger, at two places, or any of the rest
     other = 2 / (n - 1) + (n - 2) / (n - 1) * (t - 3) / (n - 1)
-    return own - average, other - average
+    return repeats - average, other - average

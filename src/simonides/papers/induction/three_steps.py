@@ -175,8 +175,8 @@ class ThreeSteps:
         scores = (at.positions @ self.W_KQ1 @ at.positions.mT).mT[:length, :length]
         first = torch.softmax(scores.masked_fill(_future(length), -torch.inf), -1)
         meets = at.remapped @ self.W_KQ2 @ at.tokens.mT
-        found = meets[z, z[:, -1:]]  # what the token at each place is as a key, for the last token as query
-        second = torch.softmax(found @ first.mT, -1)
+        asked = meets[z, z[:, -1:]]  # what the token at each place is as a key, for the last token as query
+        second = torch.softmax(asked @ first.mT, -1)
         says = (at.outputs @ self.W_OV2 @ at.tokens.mT).mT
         return torch.einsum("bt,btn->bn", second, says[z])
 

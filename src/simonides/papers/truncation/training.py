@@ -116,8 +116,8 @@ def noise_margin(model: Transformer, layer: int) -> float:
     trigger, noise = int(bigrams.by_frequency[0]), bigrams.tokens.index(NOISE)
     block = model.blocks[layer]
     with torch.no_grad():
-        own = model.W_E[trigger]
-        logits = model.W_U @ (block.fed_forward(own, own) - own)
+        trigger_embedding = model.W_E[trigger]
+        logits = model.W_U @ (block.fed_forward(trigger_embedding, trigger_embedding) - trigger_embedding)
     best = logits.clone()
     best[noise] = -torch.inf
     return float(logits[noise] - best.max())

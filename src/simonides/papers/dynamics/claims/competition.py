@@ -22,15 +22,15 @@ def measure(runs: Runs, *, cosine: float, rate: float) -> dict[str, Tensor]:
     e = torch.stack([frame[:, 0], cosine * frame[:, 0] + (1 - cosine**2) ** 0.5 * frame[:, 1]], 1)
     p = torch.tensor([FREQUENT, 1 - FREQUENT], dtype=torch.float64, device=runs.device)
     limit = int(3 * competition_time(cosine, FREQUENT) / rate) + 50
-    found = Particles.of(e, u, torch.arange(2, device=runs.device), p).descend(limit, rate)
-    solved = (found.error[:, 1:] == 0).double()
+    trajectory = Particles.of(e, u, torch.arange(2, device=runs.device), p).descend(limit, rate)
+    solved = (trajectory.error[:, 1:] == 0).double()
     steps = 1 + solved.argmax(-1).double()
     steps = torch.where(solved.amax(-1) > 0, steps, torch.nan).cpu()
     return {
         "steps": steps,
         "time": rate * steps,
         "scaled": (1 - cosine) * rate * steps,
-        "rises": (found.loss.diff(dim=-1) > 1e-12).sum(-1).double().cpu(),
+        "rises": (trajectory.loss.diff(dim=-1) > 1e-12).sum(-1).double().cpu(),
     }
 
 

@@ -21,14 +21,14 @@ def measure(runs: Runs, *, d: int, rate: float) -> dict[str, Tensor]:
     """Loss along 99 steps from W = 0, rises in the first 30, and the error at the end."""
     e, u = (embeddings.sphere(TOKENS, d, runs.generators).to(runs.device) for _ in range(2))
     p = zipf(TOKENS, 1.0).to(runs.device)
-    found = Particles.of(e, u, identity(TOKENS).to(runs.device), p).descend(99, rate)
-    rises = (found.loss[:, :31].diff(dim=-1) > 1e-9).sum(-1, keepdim=True).double()
-    rare = (found.margins[:, -1, 3:] <= 0).double().mean(-1, keepdim=True)
+    trajectory = Particles.of(e, u, identity(TOKENS).to(runs.device), p).descend(99, rate)
+    rises = (trajectory.loss[:, :31].diff(dim=-1) > 1e-9).sum(-1, keepdim=True).double()
+    rare = (trajectory.margins[:, -1, 3:] <= 0).double().mean(-1, keepdim=True)
     rows = len(RECORD)
     return {
         "step": torch.tensor(RECORD, dtype=torch.float64).expand(len(runs), -1),
-        "loss": found.loss[:, RECORD].cpu(),
-        "error": found.error[:, RECORD].cpu(),
+        "loss": trajectory.loss[:, RECORD].cpu(),
+        "error": trajectory.error[:, RECORD].cpu(),
         "rises": rises.expand(-1, rows).cpu(),
         "rare_lost": rare.expand(-1, rows).cpu(),
     }

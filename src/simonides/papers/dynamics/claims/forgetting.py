@@ -28,9 +28,11 @@ def measure(runs: Runs, *, inputs: int) -> dict[str, Tensor]:
     p = zipf(inputs, 2.0)
     weights = batch_counts(p, STEPS * REPEATS, BATCH, runs.generators).reshape(len(e), STEPS, -1)
     particles = Particles.of(e, torch.eye(2).expand(len(e), 2, 2), many_to_one(inputs, 2), p, weight)
-    found = particles.descend(STEPS, RATE, weights)
-    forgets = (found.error[:, -1] > found.error.amin(-1) + 0.05).double()
-    falls = (found.loss[:, -1] < found.loss.gather(1, found.error.argmin(-1)[:, None])[:, 0]).double()
+    trajectory = particles.descend(STEPS, RATE, weights)
+    forgets = (trajectory.error[:, -1] > trajectory.error.amin(-1) + 0.05).double()
+    falls = (
+        trajectory.loss[:, -1] < trajectory.loss.gather(1, trajectory.error.argmin(-1)[:, None])[:, 0]
+    ).double()
     rows = len(RECORD)
 
     def mean(values: Tensor) -> Tensor:
@@ -38,9 +40,9 @@ def measure(runs: Runs, *, inputs: int) -> dict[str, Tensor]:
 
     return {
         "step": torch.tensor(RECORD, dtype=torch.float64).expand(len(runs), -1),
-        "error": mean(found.error[:, RECORD]),
-        "loss": mean(found.loss[:, RECORD]),
-        "best_so_far": mean(found.error.cummin(-1).values[:, RECORD]),
+        "error": mean(trajectory.error[:, RECORD]),
+        "loss": mean(trajectory.loss[:, RECORD]),
+        "best_so_far": mean(trajectory.error.cummin(-1).values[:, RECORD]),
         "forgets": mean(forgets)[:, None].expand(-1, rows),
         "forgets_while_loss_falls": mean(forgets * falls)[:, None].expand(-1, rows),
     }

@@ -24,8 +24,8 @@ def measure(runs: Runs, *, time: float, token: int) -> dict[str, Tensor]:
     steps = STEPS * 20
     edges = torch.expm1(torch.linspace(0, torch.tensor(time).log1p(), steps + 1, dtype=torch.float64))
     rates = edges.diff()
-    found = particles.descend(steps, lambda step: float(rates[step]), record=[steps])
-    return {"margin": found.margins[:, 0, token - 1]}
+    trajectory = particles.descend(steps, lambda step: float(rates[step]), record=[steps])
+    return {"margin": trajectory.margins[:, 0, token - 1]}
 
 
 def frequencies() -> Tensor:

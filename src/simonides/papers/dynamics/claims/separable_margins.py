@@ -23,16 +23,18 @@ def measure(runs: Runs, *, d: int) -> dict[str, Tensor]:
     """Margins along 2,000 steps, and how much each grew in the last decade, in units of log 10."""
     e, u = (embeddings.sphere(TOKENS, d, runs.generators).to(runs.device) for _ in range(2))
     p = zipf(TOKENS, 0.0).to(runs.device)
-    found = Particles.of(e, u, many_to_one(TOKENS, ANSWERS).to(runs.device), p).descend(2000, RATE, record=RECORD)
-    growth = (found.margins[:, -1] - found.margins[:, RECORD.index(200)]) / math.log(10)
+    trajectory = Particles.of(e, u, many_to_one(TOKENS, ANSWERS).to(runs.device), p).descend(
+        2000, RATE, record=RECORD
+    )
+    growth = (trajectory.margins[:, -1] - trajectory.margins[:, RECORD.index(200)]) / math.log(10)
     rows = len(RECORD)
     return {
-        "step": found.steps.double().expand(len(runs), -1),
-        "least": found.margins.amin(-1).cpu(),
-        "largest": found.margins.amax(-1).cpu(),
+        "step": trajectory.steps.double().expand(len(runs), -1),
+        "least": trajectory.margins.amin(-1).cpu(),
+        "largest": trajectory.margins.amax(-1).cpu(),
         "slowest_growth": growth.amin(-1, keepdim=True).expand(-1, rows).cpu(),
         "fastest_growth": growth.amax(-1, keepdim=True).expand(-1, rows).cpu(),
-        "rate_of_log": torch.log10(found.steps.double().clamp_min(1)).expand(len(runs), -1) * math.log(10),
+        "rate_of_log": torch.log10(trajectory.steps.double().clamp_min(1)).expand(len(runs), -1) * math.log(10),
     }
 
 

@@ -33,8 +33,8 @@ def measure(runs: Runs, *, rate: float) -> dict[str, Tensor]:
     )
 
     def curvature(m: PopulationMemory) -> Tensor:
-        found = [hessian(w, inputs, u, p) for w, inputs in zip(m.get_parameter("weight"), e, strict=True)]
-        return rate / 2 * torch.linalg.eigvalsh(torch.stack(found))[:, -1]
+        hessians = [hessian(w, inputs, u, p) for w, inputs in zip(m.get_parameter("weight"), e, strict=True)]
+        return rate / 2 * torch.linalg.eigvalsh(torch.stack(hessians))[:, -1]
 
     history = fit(
         memory,

@@ -26,12 +26,12 @@ def measure(runs: Runs, *, d: int, multiple: float) -> dict[str, Tensor]:
     rates = multiple * torch.tensor(
         [stable_rate(*pair, p) for pair in zip(e, u, strict=True)], dtype=torch.float64
     )
-    found = Particles.of(e, u, many_to_one(TOKENS, ANSWERS), p).descend(STEPS, rates)
-    rises = (found.loss.diff(dim=-1) > 1e-9).sum(-1).double().reshape(-1, REPEATS)
+    trajectory = Particles.of(e, u, many_to_one(TOKENS, ANSWERS), p).descend(STEPS, rates)
+    rises = (trajectory.loss.diff(dim=-1) > 1e-9).sum(-1).double().reshape(-1, REPEATS)
     return {
         "rises": rises.mean(1),
-        "loss": found.loss[:, -1].reshape(-1, REPEATS).mean(1),
-        "error": found.error[:, -1].reshape(-1, REPEATS).mean(1),
+        "loss": trajectory.loss[:, -1].reshape(-1, REPEATS).mean(1),
+        "error": trajectory.error[:, -1].reshape(-1, REPEATS).mean(1),
     }
 
 

@@ -22,7 +22,7 @@ def measure(runs: Runs, *, inputs: int) -> dict[str, Tensor]:
     signs = 1.0 - 2.0 * (np.arange(inputs) % 2)
     rows = []
     for generator in runs.generators:
-        found = []
+        errors = []
         for points in embeddings.sphere(DRAWS * inputs, 2, generator).double().reshape(DRAWS, inputs, 2).numpy():
             best = margins.best_error(points, signs, p)
             # where all can be told apart the minimiser lies at infinity, in a direction that tells them apart
@@ -30,8 +30,8 @@ def measure(runs: Runs, *, inputs: int) -> dict[str, Tensor]:
             if best > 0:
                 gamma = margins.cross_entropy_minimiser(points, signs, p)
                 reached = margins.linear_error(gamma, points, signs, p)
-            found.append((reached, best, reached - best, float(reached > best + 1e-12)))
-        rows.append(np.mean(found, 0))
+            errors.append((reached, best, reached - best, float(reached > best + 1e-12)))
+        rows.append(np.mean(errors, 0))
     columns = torch.tensor(np.array(rows)).unbind(1)
     return dict(zip(("reached", "best", "excess", "share"), columns, strict=True))
 

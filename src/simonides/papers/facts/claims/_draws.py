@@ -72,5 +72,5 @@ def right(model: Transformer, prompts: Prompts, generator: torch.Generator, aske
     rows = torch.arange(size).repeat(-(-asked // size))
     counts = prompts.counts(rows, generator).to(model.W_E)
     with torch.no_grad():
-        said = counted_logits(model, counts, prompts.ends(rows).to(counts.device)).argmax(-1).cpu()
-    return (said == prompts.facts.answers[rows]).double().view(-1, size).mean(0)
+        answers = counted_logits(model, counts, prompts.ends(rows).to(counts.device)).argmax(-1).cpu()
+    return (answers == prompts.facts.answers[rows]).double().view(-1, size).mean(0)

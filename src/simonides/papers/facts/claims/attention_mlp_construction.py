@@ -18,15 +18,15 @@ ANSWERS, NOISE, TABLES = 4, 16, 4
 
 def measure(runs: Runs, *, subjects: int, d: int, hidden: int) -> dict[str, Tensor]:
     """Share of the S x S facts recalled, S relations with four answers each."""
-    found = []
+    recalls = []
     for generator in runs.generators:
         shares = []
         for _ in range(TABLES):
             prompts = task(subjects, subjects, ANSWERS, generator, NOISE)
             model = construct_recall(prompts, d, min(subjects, d // 4), generator, hidden)
             shares.append(right(model, prompts, generator, asked=1).mean())
-        found.append(torch.stack(shares).mean())
-    return {"recall": torch.stack(found)}
+        recalls.append(torch.stack(shares).mean())
+    return {"recall": torch.stack(recalls)}
 
 
 def predicted(subjects: int, d: int, hidden: int) -> float:

@@ -23,15 +23,15 @@ def measure(
 
     `load` is d over the width that theory asks for, `fits` whether all tokens fit in d dimensions.
     """
-    found = []
+    recalls = []
     for generator in runs.generators:
         shares = []
         for _ in range(TABLES):
             prompts = task(subjects, relations, answers, generator, NOISE)
             model = construct_recall(prompts, d, min(subjects, d // 4), generator)
             shares.append(right(model, prompts, generator, asked=1).mean())
-        found.append(torch.stack(shares).mean())
-    return {"recall": torch.stack(found)}
+        recalls.append(torch.stack(shares).mean())
+    return {"recall": torch.stack(recalls)}
 
 
 def grid(sizes: list[tuple[int, int, int]], loads: list[float], seeds: int) -> Grid:

@@ -26,9 +26,9 @@ def measure(
     tasks = [
         task(subjects, relations, answers, generator, noise=20, kind="balanced") for generator in runs.generators
     ]
-    found = flow(tasks, scale, RATE, steps, EVERY, None)
-    relation, subject = found.half("relation_loss"), found.half("subject_loss")
-    stage = found.distance_to_relation if relations_first else found.distance_to_subject
+    trajectory = flow(tasks, scale, RATE, steps, EVERY, None)
+    relation, subject = trajectory.half("relation_loss"), trajectory.half("subject_loss")
+    stage = trajectory.distance_to_relation if relations_first else trajectory.distance_to_subject
     return {
         "log_ratio": (subject / relation).log(),
         "relation_led": (relation < subject).double(),

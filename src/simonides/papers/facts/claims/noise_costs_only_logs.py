@@ -20,13 +20,13 @@ def measure(runs: Runs, *, d: int, noise: int, length: int, steps: int) -> dict[
     prompts = [
         task(SUBJECTS, SUBJECTS, ANSWERS, generator, noise=noise, length=length) for generator in generators
     ]
-    found = train(
+    trained = train(
         Size(d=d, head_dimension=d // 8, hidden=d), prompts, generators, steps, device=runs.device, every=50
     )
-    reached = found.history.column("accuracy") >= 0.95
+    reached = trained.history.column("accuracy") >= 0.95
     first = torch.where(reached.any(0), reached.float().argmax(0), len(reached))
-    when = torch.tensor([*found.history.steps, 2 * steps])[first]
-    return {"recall": found.best.double(), "steps_to_95": when.double()}
+    when = torch.tensor([*trained.history.steps, 2 * steps])[first]
+    return {"recall": trained.best.double(), "steps_to_95": when.double()}
 
 
 def grid(widths: list[int], noise: list[int], lengths: list[int], steps: int) -> Grid:

@@ -25,14 +25,14 @@ def measure(
     states = [generator.get_state() for generator in runs.generators]
 
     def accuracies(wanted: Mapping[int, int]) -> dict[int, float]:
-        found: dict[int, float] = {}
+        best_by_size: dict[int, float] = {}
         for subjects in set(wanted.values()):
             group = [run for run, one in wanted.items() if one == subjects]
             generators = [torch.Generator().set_state(states[run]) for run in group]
             prompts = [task(subjects, subjects, ANSWERS, generator) for generator in generators]
             best = train(size, prompts, generators, steps, device=runs.device).best
-            found |= dict(zip(group, best.tolist(), strict=True))
-        return found
+            best_by_size |= dict(zip(group, best.tolist(), strict=True))
+        return best_by_size
 
     start = round((0.15 * parameters) ** 0.5)
     stored = search(accuracies, len(runs), start, least=2, ratio=1.01).stored

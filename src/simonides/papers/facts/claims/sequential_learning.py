@@ -25,23 +25,25 @@ def measure(
     tasks = [task(subjects, relations, answers, generator, noise=20, kind=kind) for generator in runs.generators]
     sampled = path == "sampled"
     once = kind == "structured" and not sampled  # then nothing is drawn, and all runs are one
-    found = flow(tasks[:1] if once else tasks, scale, RATE, steps, EVERY, runs.generators if sampled else None)
-    worst = found.distance_to_relation.argmin(1, keepdim=True)
+    trajectory = flow(
+        tasks[:1] if once else tasks, scale, RATE, steps, EVERY, runs.generators if sampled else None
+    )
+    worst = trajectory.distance_to_relation.argmin(1, keepdim=True)
     whole = {
-        "ratio": found.half("subject_loss") / found.half("relation_loss"),
-        "plateau_off": (found.loss.gather(1, worst)[:, 0] - found.entropy).abs(),
-        "hallucination": found.distance_to_relation.amin(1),
-        "final": found.accuracy[:, -1],
+        "ratio": trajectory.half("subject_loss") / trajectory.half("relation_loss"),
+        "plateau_off": (trajectory.loss.gather(1, worst)[:, 0] - trajectory.entropy).abs(),
+        "hallucination": trajectory.distance_to_relation.amin(1),
+        "final": trajectory.accuracy[:, -1],
     }
     columns = {
-        "step": found.steps,
-        "loss": found.loss,
-        "relation_loss": found.relation_loss,
-        "subject_loss": found.subject_loss,
-        "distance": found.distance_to_relation,
+        "step": trajectory.steps,
+        "loss": trajectory.loss,
+        "relation_loss": trajectory.relation_loss,
+        "subject_loss": trajectory.subject_loss,
+        "distance": trajectory.distance_to_relation,
         **{name: values[:, None] for name, values in whole.items()},
     }
-    return {name: values.double().expand(len(tasks), len(found.steps)) for name, values in columns.items()}
+    return {name: values.double().expand(len(tasks), len(trajectory.steps)) for name, values in columns.items()}
 
 
 def grid(kinds: list[str], paths: list[str], scale: float, steps: int) -> Grid:

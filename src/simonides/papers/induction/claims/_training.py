@@ -91,8 +91,8 @@ def train(setting: Setting, runs: Runs, run: int, keep: Path | None = None) -> t
     tested = moved(setting.task.sample(TESTED, generator), runs.device)
 
     def seen(m: Transformer) -> dict[str, float]:
-        found = score(m, tested)
-        row = {"accuracy": found.accuracy, "global_loss": found.global_loss}
+        scores = score(m, tested)
+        row = {"accuracy": scores.accuracy, "global_loss": scores.global_loss}
         if not setting.accuracy_alone:
             recalls = induction_recalls(m, fixed)
             row |= {"output": recalls.output, "key_query": recalls.key_query, "previous": recalls.previous}

@@ -58,8 +58,8 @@ def shares(model: Transformer, sequences: Sequences) -> Tensor:
     trace = Trace("layers.*.attention.weights")
     with torch.no_grad():
         logits = model.run(inputs, trace=trace)
-    found = attention_targets(trace, inputs, sequences.occurrence, logits=logits)
-    return torch.tensor([found.previous, found.induction, found.copied])
+    targets = attention_targets(trace, inputs, sequences.occurrence, logits=logits)
+    return torch.tensor([targets.previous, targets.induction, targets.copied])
 
 
 def layer_map(model: Transformer, tokens: Tensor, layer: int) -> Tensor:

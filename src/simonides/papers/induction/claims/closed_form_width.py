@@ -27,9 +27,9 @@ def measure(runs: Runs, *, d: int, gain: float, triggers: str) -> dict[str, Tens
         )
         model = Transformer(config, generator)
         write_induction_head(model, gain)
-        found = induction_recalls(model, problem.fixed_triggers)
+        recalls = induction_recalls(model, problem.fixed_triggers)
         accuracy = score(model, problem.sample(128, generator)).accuracy
-        rows.append((accuracy, min(found.output, found.key_query, found.previous)))
+        rows.append((accuracy, min(recalls.output, recalls.key_query, recalls.previous)))
     columns = torch.tensor(rows, dtype=torch.float64).unbind(1)
     return dict(zip(("accuracy", "least_recall"), columns, strict=True))
 

@@ -27,7 +27,7 @@ def measure(runs: Runs, *, trained_on: str, d: int, length: int, steps: int) -> 
     whole = {
         "on_uniform": on["uniform"],
         "on_bigram": on["bigram"],
-        "lost": [own - far for own, far in zip(on[trained_on], on[other], strict=True)],
+        "lost": [near - far for near, far in zip(on[trained_on], on[other], strict=True)],
     }
     columns = stacked(histories, ["accuracy", "output"])
     return {**columns, **alongside(whole, columns["step"].shape[1])}

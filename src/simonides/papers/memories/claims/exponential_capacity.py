@@ -25,7 +25,7 @@ KINDS = [*SIMILARITY, "linear"]
 def measure(runs: Runs, *, kind: str, d: int) -> dict[str, Tensor]:
     """Facts recalled to 99 % from queries at cosine 0.8 with their key."""
     guess = linear_capacity(d) / 2 if kind == "linear" else nearest_capacity(d, COSINE)
-    found = capacity(
+    bracket = capacity(
         lambda i, o, t, g: _store(kind, i, o, t),
         on_spheres(d),
         runs.generators,
@@ -35,7 +35,7 @@ def measure(runs: Runs, *, kind: str, d: int) -> dict[str, Tensor]:
         asked=1024,
         ratio=1.03,
     )
-    facts = torch.tensor(found.stored, dtype=torch.float64)
+    facts = torch.tensor(bracket.stored, dtype=torch.float64)
     return {"capacity": facts, "log_capacity": facts.log()}
 
 

@@ -19,7 +19,7 @@ from simonides.probes import capacity, on_spheres
 def measure(runs: Runs, *, d: int, width: int, degree: int) -> dict[str, Tensor]:
     """Facts that the construction of a degree recalls to 99 %, a mean over memories of 1,000 facts in all."""
     start = max(4, round(0.027 * d * d if degree == 0 else 0.002 * width * d))
-    found = capacity(
+    bracket = capacity(
         lambda i, o, t, g: MLPMemory.store(i, o, t, width, g, degree),
         on_spheres(d),
         runs.generators,
@@ -27,7 +27,7 @@ def measure(runs: Runs, *, d: int, width: int, degree: int) -> dict[str, Tensor]
         repeats=max(1, 1000 // start),
         ratio=1.02,
     )
-    facts = torch.tensor(found.stored, dtype=torch.float64)
+    facts = torch.tensor(bracket.stored, dtype=torch.float64)
     return {"capacity": facts, "log_capacity": facts.log(), "per_parameter": facts / (2 * width * d)}
 
 

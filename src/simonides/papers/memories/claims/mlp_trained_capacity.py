@@ -13,8 +13,8 @@ from simonides.probes import trained_capacity
 
 def measure(runs: Runs, *, d: int, width: int, steps: int) -> dict[str, Tensor]:
     """Largest N of which one of 128 checkpoints recalls 99 %, and N log N / (m d)."""
-    found = trained_capacity("mlp", d, runs.generators, width, steps=steps, device=runs.device)
-    facts = torch.tensor(found.stored, dtype=torch.float64)
+    bracket = trained_capacity("mlp", d, runs.generators, width, steps=steps, device=runs.device)
+    facts = torch.tensor(bracket.stored, dtype=torch.float64)
     return {"capacity": facts, "n_log_n": facts * facts.log(), "ratio": facts * facts.log() / (width * d)}
 
 

@@ -20,7 +20,7 @@ PRODUCT, BIASED, SUM = "product of tokens, z³/3 - z", "product of tokens, ReLU(
 
 def measure(runs: Runs, *, construction: str, d: int, subjects: int, width: int) -> dict[str, Tensor]:
     """Share of the S x S facts recalled, answers drawn from 8 S; four memories a run."""
-    found = []
+    recalls = []
     for generator in runs.generators:
         shares = []
         for _ in range(4):
@@ -35,8 +35,8 @@ def measure(runs: Runs, *, construction: str, d: int, subjects: int, width: int)
                 activation = "quadratic_derivative" if construction == PRODUCT else _biased
                 memory = MLPMemory.store_tokens(tokens, outputs, targets, width, generator, activation)
             shares.append(accuracy(memory, query, outputs, targets))
-        found.append(torch.stack(shares).mean())
-    return {"recall": torch.stack(found)}
+        recalls.append(torch.stack(shares).mean())
+    return {"recall": torch.stack(recalls)}
 
 
 def _biased(z: Tensor) -> Tensor:

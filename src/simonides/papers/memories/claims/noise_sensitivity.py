@@ -23,7 +23,7 @@ KINDS = ["linear", "mlp", "threshold", "softmax", "nearest"]
 def measure(runs: Runs, *, kind: str, noisy: str, noise: float) -> dict[str, Tensor]:
     """Share of 64 facts recalled at d = 64, mean over 32 memories a run; and multiply-adds of one recall."""
     cosine = (1 - noise) ** 0.5
-    found, count = [], 0
+    recalls, count = [], 0
     for generator in runs.generators:
         shares = []
         for _ in range(32):
@@ -34,9 +34,9 @@ def measure(runs: Runs, *, kind: str, noisy: str, noise: float) -> dict[str, Ten
             memory = _store(kind, keys, outputs, targets, generator)
             shares.append(accuracy(memory, queries, outputs, targets))
             count = memory.parameter_count
-        found.append(torch.stack(shares).mean())
+        recalls.append(torch.stack(shares).mean())
     # every number of these memories is multiplied once in a recall
-    return {"recall": torch.stack(found), "multiply_adds": torch.full((len(runs),), float(count))}
+    return {"recall": torch.stack(recalls), "multiply_adds": torch.full((len(runs),), float(count))}
 
 
 def _store(kind: str, inputs: Tensor, outputs: Tensor, targets: Tensor, generator: torch.Generator) -> Memory:

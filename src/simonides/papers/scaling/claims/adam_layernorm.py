@@ -40,7 +40,7 @@ def measure(runs: Runs, *, d: int) -> dict[str, Tensor]:
     population = Population(
         inputs=e, outputs=u, targets=many_to_one(INPUTS, ANSWERS).to(e.device), probabilities=p.to(e.device)
     )
-    found = {}
+    errors = {}
     for method in RELEASED:
         memory = PopulationMemory(population, start, normalised=method.endswith("normalised"))
         fit(
@@ -52,13 +52,13 @@ def measure(runs: Runs, *, d: int) -> dict[str, Tensor]:
             torch.Generator(),
         )
         with torch.no_grad():
-            found[method] = by_run(memory.error(), runs)
+            errors[method] = by_run(memory.error(), runs)
     return {
-        **found,
-        **{f"{method}_ratio": error / released(method)(d) for method, error in found.items()},
-        "adam_gains": 1 - found["adam"] / found["sgd"],
-        "sgd_gains": 1 - found["sgd_normalised"] / found["sgd"],
-        "both_gain": 1 - found["adam_normalised"] / found["adam"],
+        **errors,
+        **{f"{method}_ratio": error / released(method)(d) for method, error in errors.items()},
+        "adam_gains": 1 - errors["adam"] / errors["sgd"],
+        "sgd_gains": 1 - errors["sgd_normalised"] / errors["sgd"],
+        "both_gain": 1 - errors["adam_normalised"] / errors["adam"],
     }
 
 

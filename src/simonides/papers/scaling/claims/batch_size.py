@@ -40,10 +40,10 @@ def measure(runs: Runs, *, d: int, rate: float, batch: int, samples: int) -> dic
     steps = samples // batch
     system = particles(e, u, p)
     system = replace(system, start=initial_scores(system, d, runs))
-    found = system.descend(steps, rate, counts(runs, REPEATS, p, steps, batch), record=[steps])
-    error = by_run(found.error[:, -1], runs)
+    trajectory = system.descend(steps, rate, counts(runs, REPEATS, p, steps, batch), record=[steps])
+    error = by_run(trajectory.error[:, -1], runs)
     # W - W_0 = sum q(x, y) u_y e_x^T, which the scores tell where the embeddings are independent
-    moved = torch.linalg.pinv(system.input_gram) @ (found.scores - system.start)
+    moved = torch.linalg.pinv(system.input_gram) @ (trajectory.scores - system.start)
     stored = (moved @ torch.linalg.pinv(system.output_gram)).gather(-1, system.targets[..., None])[..., 0]
     powers = [fitted_power(p[:5].numpy(), row[:5].clamp_min(1e-9).cpu().numpy()) for row in stored]
     return {

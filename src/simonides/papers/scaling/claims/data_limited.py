@@ -20,20 +20,20 @@ TABLE, MATRIX, WIDTH, DRAWS = 100_000, 2000, 1024, 16
 def measure(runs: Runs, *, memory: str, alpha: float, samples: int) -> dict[str, Tensor]:
     """Population error after T samples: of a table without interference (mean of 16), or of a matrix."""
     p = zipf(TABLE if memory == "table" else MATRIX, alpha)
-    found = []
+    errors = []
     for generator in runs.generators:
         tokens = torch.multinomial(p, samples * DRAWS, replacement=True, generator=generator).reshape(DRAWS, -1)
         if memory == "table":
             seen = torch.stack([part.bincount(minlength=len(p)) > 0 for part in tokens])
-            found.append((p * ~seen).sum(-1).mean())
+            errors.append((p * ~seen).sum(-1).mean())
         else:
             counts = tokens[0].bincount(minlength=len(p))
-            found.append(
+            errors.append(
                 mean_errors(generator, runs.device, WIDTH, p, storage_weights(counts)[None], draws=1)[0]
                 .cpu()
                 .double()
             )
-    return {"error": torch.stack(found)}
+    return {"error": torch.stack(errors)}
 
 
 def expected(memory: str, alpha: float, samples: int) -> float:

@@ -26,7 +26,7 @@ def measure(runs: Runs, *, scheme: str, d: int, samples: int) -> dict[str, Tenso
     """Population error of weights taken from counts, a mean over 10 draws of samples and embeddings."""
     p = zipf(*SETTINGS[scheme])
     rho, keep = weighting(scheme, d)
-    found = []
+    errors = []
     for generator in runs.generators:
         tokens = torch.multinomial(p, samples * DRAWS, replacement=True, generator=generator)
         of_draws = [
@@ -40,8 +40,8 @@ def measure(runs: Runs, *, scheme: str, d: int, samples: int) -> dict[str, Tenso
             )[0]
             for part in tokens.reshape(DRAWS, samples)
         ]
-        found.append(torch.stack(of_draws).mean())
-    return {"error": torch.stack(found)}
+        errors.append(torch.stack(of_draws).mean())
+    return {"error": torch.stack(errors)}
 
 
 def weighting(scheme: str, d: int) -> tuple[float, int | None]:

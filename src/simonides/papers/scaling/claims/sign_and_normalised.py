@@ -32,10 +32,10 @@ def measure(runs: Runs, *, inputs: int, d: int) -> dict[str, Tensor]:
         # the paper divides by the entries' standard deviation: length d at step 1
         "normalised": lambda weights: NormalisedDescent(weights, float(d), stacked=True),
     }
-    found = {name: by_run(_errors(e, u, p, make), runs) for name, make in methods.items()}
+    errors = {name: by_run(_errors(e, u, p, make), runs) for name, make in methods.items()}
     steps = torch.tensor(STEPS, dtype=torch.float64).expand(len(runs), -1)
-    gains = {f"{name}_gains": found["plain"] - found[name] for name in ("sign", "normalised")}
-    return {"step": steps, **found, **gains}
+    gains = {f"{name}_gains": errors["plain"] - errors[name] for name in ("sign", "normalised")}
+    return {"step": steps, **errors, **gains}
 
 
 def _errors(

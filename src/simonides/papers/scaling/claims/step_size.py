@@ -26,23 +26,23 @@ def measure(runs: Runs, *, inputs: int) -> dict[str, Tensor]:
     e, u = draw(runs, REPEATS, inputs, D, outputs="sphere")
     tokens = counts(runs, REPEATS, p, STEPS, batch=1)
     system = particles(e, u, p)
-    found = {}
+    errors = {}
     for name, (first, later) in RATES.items():
 
         def rate(step: int, first: float = first, later: float = later) -> float:
             return first if step < SWITCH else later
 
-        found[name] = by_run(system.descend(STEPS, rate, tokens, record=RECORD).error, runs)
+        errors[name] = by_run(system.descend(STEPS, rate, tokens, record=RECORD).error, runs)
     early = RECORD.index(EARLY)
     whole = {
-        "large_before_small_early": found["small"][:, early] - found["large"][:, early],
-        "large_before_small": found["small"][:, -1] - found["large"][:, -1],
-        "falling_before_large": found["large"][:, -1] - found["falling"][:, -1],
-        "falling_before_small": found["small"][:, -1] - found["falling"][:, -1],
-        **{f"{name}_off_figure": (found[name][:, -1] - value).abs() for name, value in FIGURE.items()},
+        "large_before_small_early": errors["small"][:, early] - errors["large"][:, early],
+        "large_before_small": errors["small"][:, -1] - errors["large"][:, -1],
+        "falling_before_large": errors["large"][:, -1] - errors["falling"][:, -1],
+        "falling_before_small": errors["small"][:, -1] - errors["falling"][:, -1],
+        **{f"{name}_off_figure": (errors[name][:, -1] - value).abs() for name, value in FIGURE.items()},
     }
     steps = torch.tensor(RECORD, dtype=torch.float64).expand(len(runs), -1)
-    return {"step": steps, **found, **{n: v[:, None].expand(-1, len(RECORD)) for n, v in whole.items()}}
+    return {"step": steps, **errors, **{n: v[:, None].expand(-1, len(RECORD)) for n, v in whole.items()}}
 
 
 def grid(seeds: int) -> Grid:

@@ -21,12 +21,12 @@ MADE = 0.9
 def bigram_loss() -> float:
     """Cross-entropy of the text held out under the bigrams of the rest, each pair counted once more, in nats."""
     text = text_of(manual())
-    learned, held = text.split(HELD_OUT)
+    learned, held_out = text.split(HELD_OUT)
     size = len(text.characters)
     pairs = torch.ones(size * size, dtype=torch.float64)
     pairs += torch.bincount(learned.tokens[:-1] * size + learned.tokens[1:], minlength=size * size)
     law = (pairs.view(size, size) / pairs.view(size, size).sum(1, keepdim=True)).log()
-    return -float(law[held.tokens[:-1], held.tokens[1:]].mean())
+    return -float(law[held_out.tokens[:-1], held_out.tokens[1:]].mean())
 
 
 def measure(runs: Runs, *, d: int, length: int, batch: int, steps: int) -> dict[str, Tensor]:
@@ -47,12 +47,14 @@ def measure(runs: Runs, *, d: int, length: int, batch: int, steps: int) -> dict[
             every=steps // 20,
             checkpoint=runs.scratch_of(run) / "training.safetensors",
         )
-        held, first, second = (history.column(n).double() for n in ("held_out", "first_reading", "second_reading"))
+        held_out, first, second = (
+            history.column(n).double() for n in ("held_out", "first_reading", "second_reading")
+        )
         taken = torch.tensor(history.steps, dtype=torch.float64)
-        made = (held[0] - held) / (held[0] - level)
+        made = (held_out[0] - held_out) / (held_out[0] - level)
         bigrams, context = first_where(made >= MADE, taken), first_where(second <= first / 2, taken)
         gap = torch.full_like(taken, context - bigrams)
-        rows.append(torch.stack([taken, held, first, second, gap, torch.full_like(taken, bigrams)], 1))
+        rows.append(torch.stack([taken, held_out, first, second, gap, torch.full_like(taken, bigrams)], 1))
     names = ("step", "held_out", "first_reading", "second_reading", "context_after_bigrams", "bigrams_at")
     return dict(zip(names, torch.stack(rows).unbind(2), strict=True))
 

@@ -30,8 +30,8 @@ def measure(runs: Runs, *, noise: float, d: int, length: int, steps: int) -> dic
             ("without_2", without_feed_forward(model, 1)),
         ):
             with edit:
-                found = clean(model, tested)
-            row |= {f"p_noise_{name}": found.noise, f"accuracy_{name}": found.accuracy}
+                scores = clean(model, tested)
+            row |= {f"p_noise_{name}": scores.noise, f"accuracy_{name}": scores.accuracy}
         row["fall"] = row["p_noise_whole"] - row["p_noise_without_2"]
         row["contrast"] = row["p_noise_without_1"] - row["p_noise_without_2"]
         rows.append(row)

@@ -22,18 +22,18 @@ def draw(
     tokens: int, length: int, batch: int, generator: torch.Generator
 ) -> tuple[Float[Tensor, "B N_and_1"], Int[Tensor, " B"], Int[Tensor, " B"]]:
     """Mean one-hot of each sequence, what follows its last trigger, and the sequence's own token."""
-    own = 1 + torch.randint(tokens - 1, (batch,), generator=generator)
+    targets = 1 + torch.randint(tokens - 1, (batch,), generator=generator)
     uniform = torch.randint(tokens, (length, batch), generator=generator)
     noisy = torch.rand(length, batch, generator=generator) < ALPHA
     now, rows = uniform[0], torch.arange(batch)
     counts = torch.zeros(batch, tokens + 1)
     for step in range(length - 1):
         counts[rows, now] += 1
-        after = torch.where(noisy[step], torch.full_like(own, tokens), own)
+        after = torch.where(noisy[step], torch.full_like(targets, tokens), targets)
         now = torch.where(now == TRIGGER, after, uniform[step + 1])
     counts[:, TRIGGER] += 1  # the last token
-    target = torch.where(noisy[-1], torch.full_like(own, tokens), own)
-    return counts / length, target, own
+    target = torch.where(noisy[-1], torch.full_like(targets, tokens), targets)
+    return counts / length, target, targets
 
 
 def measure(runs: Runs, *, tokens: int, samples: int) -> dict[str, Tensor]:

@@ -47,12 +47,12 @@ def control(table: str, questions: int, edit: Edit, generator: torch.Generator) 
     model, _ = opened()
     parts = decompose(matrix_of(model, edit.layer, edit.matrix))
     removed = len(parts.values) - parts.rank_of_share(edit.share)
-    found = []
+    odds_by_draw = []
     for _ in range(CONTROLS):
         other = {(edit.layer, edit.matrix): parts.without_random(removed, generator)}
         with torch.no_grad(), replaced(model, other):
-            found.append(odds(answer(model, asked(table, questions))))
-    return torch.stack(found).mean(0)
+            odds_by_draw.append(odds(answer(model, asked(table, questions))))
+    return torch.stack(odds_by_draw).mean(0)
 
 
 def odds(answers: Answers) -> Tensor:
@@ -62,12 +62,12 @@ def odds(answers: Answers) -> Tensor:
 
 def measure(runs: Runs, *, table: str, questions: int, layers: int) -> dict[str, Tensor]:
     """On the questions that chose nothing: probabilities before and after, by layer at a tenth of the rank."""
-    before, found = searched(table, questions, layers)
+    before, answers = searched(table, questions, layers)
     rows = []
     for generator in runs.generators:
         chosen_by, rest = split(questions, 0.2, generator)
-        edit = best_edit(found, chosen_by)
-        after, random = found[edit], control(table, questions, edit, generator)
+        edit = best_edit(answers, chosen_by)
+        after, random = answers[edit], control(table, questions, edit, generator)
         gain = float((odds(after) - odds(before))[rest].mean())
         whole = [
             gain,
@@ -78,8 +78,8 @@ def measure(runs: Runs, *, table: str, questions: int, layers: int) -> dict[str,
             edit.share,
         ]
         row = []
-        for layer in sorted({e.layer for e in found}):
-            cut = found[Edit(layer=layer, matrix="W_in", share=0.1)]
+        for layer in sorted({e.layer for e in answers}):
+            cut = answers[Edit(layer=layer, matrix="W_in", share=0.1)]
             shown = [
                 cut.watched[rest, 0],
                 cut.probability[rest],

@@ -70,22 +70,22 @@ def channel(embedding: str, inputs: int, classes: int, alpha: float, steps: int)
 
 def noise_value(embedding: str, inputs: int, classes: int, alpha: float, steps: int) -> float:
     """Its singular value."""
-    found = channel(embedding, inputs, classes, alpha, steps)
-    return found.noise_value if found else float("nan")
+    limit = channel(embedding, inputs, classes, alpha, steps)
+    return limit.noise_value if limit else float("nan")
 
 
 def signal_value(embedding: str, inputs: int, classes: int, alpha: float, steps: int) -> float:
     """Their singular value."""
-    found = channel(embedding, inputs, classes, alpha, steps)
-    return found.signal_value if found else float("nan")
+    limit = channel(embedding, inputs, classes, alpha, steps)
+    return limit.signal_value if limit else float("nan")
 
 
 def p_noise_truncated(embedding: str, inputs: int, classes: int, alpha: float, steps: int) -> float:
     """At rank m - 1: without the noise, where it is the least direction, and of two classes in any case."""
-    found = channel(embedding, inputs, classes, alpha, steps)
-    if found and found.noise_value < found.signal_value:
-        return found.noise_probability(noise_kept=False)
-    return found.noise_probability(signal=False) if found and classes == 2 else float("nan")
+    limit = channel(embedding, inputs, classes, alpha, steps)
+    if limit and limit.noise_value < limit.signal_value:
+        return limit.noise_probability(noise_kept=False)
+    return limit.noise_probability(signal=False) if limit and classes == 2 else float("nan")
 
 
 def grid(settings: list[tuple[str, int, int, float, int]], steps: list[int]) -> Grid:
