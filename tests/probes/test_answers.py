@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,12 +13,14 @@ from simonides.checkpoints import neox_config, small_language_model
 from simonides.data import read_questions
 from simonides.probes import (
     Edit,
+    Material,
     Questions,
     answer,
     answers_after_edits,
     compose_edits,
     edited,
     layers_named,
+    make_bench,
     matrices_named,
     perplexity,
     split,
@@ -153,3 +156,17 @@ def test_prompts_keep_their_lines_and_may_come_twice(tmp_path):
     lines = tmp_path / "q.jsonl"
     lines.write_text(json.dumps({"prompt": "a\u2028b", "answer": "c"}, ensure_ascii=False), encoding="utf-8-sig")
     assert read_questions(lines).prompts == ("a\u2028b",)
+
+
+def test_texts_in_tokens_are_the_models():
+    for text, message in (
+        (torch.arange(60), "it knows 30"),
+        (torch.zeros(0, dtype=torch.long), "no perplexity"),
+        (torch.zeros(2, 3, dtype=torch.long), "list of tokens"),
+    ):
+        with pytest.raises(SimonidesError, match=message):
+            make_bench(model(), Material(text=text))
+    with pytest.raises(SimonidesError, match="templates without questions"):
+        Material(templates=Path("patterns.tsv"))
+    with pytest.raises(SimonidesError, match="generic word is empty"):
+        Material(generic=" ")

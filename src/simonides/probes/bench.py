@@ -164,11 +164,12 @@ def make_bench(
     text = material.text
     if not isinstance(text, Tensor):
         text = _needed(tokenizer).encode(manual() if text is None else text)
-    if text.dim() != 1 or text.is_floating_point() or len(text) < 2:
+    if text.dim() != 1 or text.is_floating_point():
         raise SimonidesError(
-            f"the text is {text.dtype} of shape {list(text.shape)}; give words, or at least two tokens in whole "
-            "numbers."
+            f"the text is {text.dtype} of shape {list(text.shape)}; give words, or a list of tokens in whole numbers."
         )
+    if len(text) < 2:
+        raise SimonidesError(f"a text of {len(text)} tokens has no perplexity; give a longer one.")
     check_tokens(text, opened.sizes.vocabulary)
     return Bench(
         model=opened,
