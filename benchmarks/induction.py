@@ -73,7 +73,7 @@ def _step() -> Iterator[str | HotPath]:
         embedding_scale=D**0.5,
         unembedding_scale=3**-0.5,
         weight_scale=3**-0.5,
-        frozen=("W_E", "W_U", "positions", "layers.0.W_V", "layers.0.W_O", "layers.1.W_V"),
+        frozen=("W_E", "W_U", "positions", "layers.0.attention.W_[VO]", "layers.1.attention.W_V"),
     )
     model, plain = Transformer(config, generator), Plain()
     methods = {

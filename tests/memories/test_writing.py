@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from simonides.base import SimonidesError
-from simonides.memories import LinearMemory, outer_products, pseudo_inverse
+from simonides.memories import LinearMemory, embeddings, outer_products, pseudo_inverse
 
 
 def draw(generator, facts=40, answers=7, d_in=12, d_out=9, runs=()):
@@ -69,3 +69,20 @@ def test_unknown_rule_names_the_nearest():
 def test_pseudo_inverse_refuses_weights():
     with pytest.raises(SimonidesError, match="takes no weights"):
         LinearMemory.store(torch.eye(2), torch.eye(2), torch.arange(2), torch.ones(2), rule="pseudo_inverse")
+
+
+def test_types_are_promoted_where_it_is_plain_and_refused_in_words_elsewhere():
+    """Weights follow the embeddings; embeddings of two types are refused."""
+    generator = torch.Generator().manual_seed(0)
+    e, u = (embeddings.sphere(6, 4, generator) for _ in range(2))
+    targets = torch.arange(6)
+    weights = torch.rand(6, generator=generator, dtype=torch.float64)
+    for answers in (u, u[:3]):
+        written = outer_products(e, answers, targets % len(answers), weights)
+        assert written.dtype == torch.float32
+        torch.testing.assert_close(written, outer_products(e, answers, targets % len(answers), weights.float()))
+    with pytest.raises(SimonidesError, match="inputs are float64, outputs are float32; bring them to one type"):
+        outer_products(e.double(), u, targets)
+    memory = LinearMemory.store(e, u, targets)
+    with pytest.raises(SimonidesError, match="weights are float32, queries are float64"):
+        memory(e.double())

@@ -5,6 +5,7 @@ from .errors import SimonidesError as SimonidesError
 from .errors import check_at_least as check_at_least
 from .errors import check_name as check_name
 from .errors import check_not_negative as check_not_negative
+from .errors import check_one_type as check_one_type
 from .errors import check_seed as check_seed
 from .errors import check_share as check_share
 from .errors import suggest as suggest

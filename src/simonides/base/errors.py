@@ -7,6 +7,10 @@ traceback and exits with code 2.
 import difflib
 from collections.abc import Iterable
 from numbers import Integral
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # errors are told before torch is loaded
+    from torch import Tensor
 
 
 class SimonidesError(ValueError):
@@ -42,6 +46,15 @@ def check_share(name: str, value: float) -> None:
     """Raise `SimonidesError` unless 0 < value < 1."""
     if not 0 < value < 1:
         raise SimonidesError(f"{name} = {value} lies outside (0, 1); give a share such as 0.99.")
+
+
+def check_one_type(**tensors: "Tensor") -> None:
+    """Raise `SimonidesError` unless tensors, given by name, are of one type of numbers."""
+    kinds = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()}
+    if len(set(kinds.values())) > 1:
+        told = ", ".join(f"{name} are {kind}" for name, kind in kinds.items())
+        first, *_, last = kinds
+        raise SimonidesError(f"{told}; bring them to one type, such as with {last}.to({first}.dtype).")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

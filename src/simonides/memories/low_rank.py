@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from simonides.base import Generators, SimonidesError, check_name
+from simonides.base import Generators, SimonidesError, check_name, check_one_type
 from simonides.memories.embeddings import gaussian, orthonormal
 from simonides.memories.memory import Memory
 
@@ -72,6 +72,7 @@ class LowRankMemory(Memory):
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """A B e for every query e, without forming A B."""
+        check_one_type(factors=self.right, queries=queries)
         return (queries @ self.right.mT) @ self.left.mT
 
     @property

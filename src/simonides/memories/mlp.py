@@ -9,7 +9,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from simonides.base import Generators, SimonidesError, check_at_least, check_name, coefficient, drawn
+from simonides.base import (
+    Generators,
+    SimonidesError,
+    check_at_least,
+    check_name,
+    check_one_type,
+    coefficient,
+    drawn,
+)
 from simonides.base.hermite import hermite
 from simonides.memories.memory import Memory
 from simonides.memories.writing import select
@@ -129,6 +137,7 @@ class MLPMemory(Memory):
         if len(tokens) > 1:  # h_n of a normalised sum holds the product of n first-degree terms this often
             scale *= (torch.arange(1, total + 1).prod().item() / total**total) ** 0.5
         query = token_query(tokens)
+        check_one_type(inputs=query, outputs=outputs)
         pairs, d_in, d_out = width // 2, query.shape[-1], outputs.shape[-1]
         w = drawn(lambda g: torch.randn(pairs, d_in, generator=g, device=g.device), generators).to(query)
         p = drawn(lambda g: torch.randn(pairs, d_out, generator=g, device=g.device), generators).to(query)
@@ -166,6 +175,7 @@ class MLPMemory(Memory):
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """V s(W e + b) for every query e, in blocks of hidden units that stay in cache."""
+        check_one_type(weights=self.hidden_weight, queries=queries)
         units = self.hidden_weight.shape[:-1].numel()
         parts = []
         for part in queries.split(max(1, _BLOCK // units), -2):

@@ -4,7 +4,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_one_type
 from simonides.memories.memory import Memory
 from simonides.memories.retrieval import recall
 from simonides.memories.writing import select
@@ -59,6 +59,7 @@ class SoftmaxMemory(_PairMemory):
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """The attention of every query over all keys; the Q x N table is never formed whole."""
+        check_one_type(keys=self.keys, values=self.values, queries=queries)
         # the kernel that needs no table asks for a batch and a head
         batch = [x if x.dim() > 2 else x[None] for x in (queries, self.keys, self.values)]
         query, key, value = (x.flatten(0, -3)[:, None] for x in batch)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_one_type
 
 # rows gathered at a time: bounds the copy of `outputs[targets]` to about 64 MB at d = 1024
 _ROWS = 16_384
@@ -22,9 +22,10 @@ def outer_products(
 ) -> Float[Tensor, "*runs d_out d_in"]:
     """W = sum_x alpha_x u_{f(x)} e_x^T, the Hebbian sum of outer products.
 
-    Kohonen (1972); equation (1) of Cabannes, Dohmatob & Bietti (2024). `weights` are the alpha_x (all one
-    when left out). Inputs that share an answer are added first, so the cost is N d_in + M d_out d_in, and
-    N d_out d_in where M >= N. Beside W the sum keeps one block of rows, or M d_in sums; never an N x M table.
+    Kohonen (1972); equation (1) of Cabannes, Dohmatob & Bietti (2024). `weights` are the alpha_x, all one when left
+    out; W has the type of the inputs. Inputs that share an answer are added first, so the cost is
+    N d_in + M d_out d_in, and N d_out d_in where M >= N. Beside W the sum keeps one block of rows, or M d_in sums;
+    never an N x M table.
 
     Raises:
         SimonidesError: when there are no associations or the shapes disagree.
@@ -42,7 +43,7 @@ def outer_products(
         rows = slice(start, start + _ROWS)
         written = select(outputs, targets[..., rows])
         if weights is not None:
-            written = written * weights[..., rows, None]
+            written = written * weights[..., rows, None].to(written)
         total += written.mT @ inputs[..., rows, :]
     return total
 
@@ -62,7 +63,7 @@ def class_sums(
         rows = slice(start, start + _ROWS)
         block = inputs[..., rows, :]
         if weights is not None:
-            block = block * weights[..., rows, None]
+            block = block * weights[..., rows, None].to(block)
         total.scatter_add_(-2, targets[..., rows, None].expand_as(block), block)
     return total
 
@@ -100,6 +101,7 @@ def _check(inputs: Tensor, outputs: Tensor, targets: Tensor) -> None:
             f"targets have shape {list(targets.shape)} where the inputs ask for {list(inputs.shape[:-1])}; "
             "give one target for every input."
         )
+    check_one_type(inputs=inputs, outputs=outputs)
     low, high = int(targets.min()), int(targets.max())
     if low < 0 or high >= answers:
         raise SimonidesError(

@@ -28,8 +28,8 @@ def population_errors(
         raise SimonidesError(
             f"{len(inputs)} inputs, {len(targets)} targets and weights of {weights.shape[1]}; give one for each."
         )
-    placed = weights.new_zeros(answers, schemes, len(inputs))
-    placed[targets, :, torch.arange(len(inputs), device=targets.device)] = weights.mT
+    placed = inputs.new_zeros(answers, schemes, len(inputs))
+    placed[targets, :, torch.arange(len(inputs), device=targets.device)] = weights.mT.to(inputs)
     sums = (placed.flatten(0, 1) @ inputs).reshape(answers, schemes, -1)
     # columns: answer by scheme; then every scheme's answers are mixed by the overlaps of the outputs
     table = (inputs @ sums.flatten(0, 1).mT).reshape(len(inputs), answers, schemes)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from simonides.base import check_one_type
 from simonides.memories import select
 
 
@@ -53,4 +54,5 @@ def interference_spectrum(
     >>> interference_spectrum(e, e, e, torch.arange(3)).values
     tensor([0., 0., 0.])
     """
+    check_one_type(weights=weight, inputs=inputs, outputs=outputs)
     return Spectrum(values=torch.linalg.svdvals(inputs @ weight.mT - select(outputs, targets)))

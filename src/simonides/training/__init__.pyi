@@ -1,6 +1,6 @@
+from .evaluation import moved as moved
 from .fitting import DivergedTraining as DivergedTraining
 from .fitting import fit as fit
-from .fitting import moved as moved
 from .flow import gradient_flow as gradient_flow
 from .line_search import LineSearch as LineSearch
 from .optimisers import SGD as SGD

@@ -5,9 +5,8 @@ broken off and goes on from its checkpoint ends with the same bits on the same k
 first axis do not see each other; those that are finished leave the stack.
 """
 
-import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,11 @@ from torch.optim import Optimizer
 from simonides.base import DivergenceError, SimonidesError, check_at_least, progress
 from simonides.training.checkpoint import load_state, save_snapshot, save_state
 from simonides.training.distributed import is_distributed, is_first, share_of, sum_gradients
+from simonides.training.evaluation import asked, in_eval_mode, moved
 from simonides.training.line_search import LineSearch
 from simonides.training.parts import by_run, sum_by_run
-from simonides.training.settings import Checkpoint, Probe, Records, Update
-from simonides.training.stacking import Stack, StackedModel, keep_optimiser_runs
+from simonides.training.settings import Checkpoint, Records, Update
+from simonides.training.stacking import Stack, keep_optimiser_runs
 from simonides.training.state import History, Record, TrainingState
 
 Loss = Callable[[Any, Any], Float[Tensor, "*runs"]]
@@ -339,52 +339,3 @@ class _Loop:
         for group in self.state.optimiser.param_groups:
             group.setdefault("initial_lr", group["lr"])
             group["lr"] = group["initial_lr"] * factor
-
-
-def asked(model: nn.Module, probes: Mapping[str, Probe]) -> Record:
-    """What probes see of a model, without gradients and in eval mode."""
-    with in_eval_mode(model), torch.no_grad():
-        seen: dict[str, float | Tensor] = {}
-        for name, probe in probes.items():
-            value = probe(model)
-            seen.update(value if isinstance(value, Mapping) else {name: value})
-    return {name: _as_tensor(name, value) for name, value in seen.items()}
-
-
-def _as_tensor(name: str, value: Any) -> Tensor:
-    try:
-        return torch.as_tensor(value).detach().cpu()
-    except (TypeError, ValueError, RuntimeError):
-        raise SimonidesError(f"the probe {name!r} gave a {type(value).__name__}; let it give numbers.") from None
-
-
-@contextmanager
-def in_eval_mode(model: nn.Module) -> Iterator[None]:
-    """A context in which a model is in eval mode; afterwards each of its modules is in the mode it was in."""
-    modules = [*model.modules(), *(model.template.modules() if isinstance(model, StackedModel) else ())]
-    modes = [(module, module.training) for module in modules]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def moved(batch: Any, device: torch.device) -> Any:
-    """A batch with its tensors on a device: of tuples, lists, mappings, and data classes of tensors."""
-    if isinstance(batch, Tensor):
-        return batch.to(device)
-    if device.type == "cpu":
-        return batch
-    if isinstance(batch, Mapping):
-        return {name: moved(value, device) for name, value in batch.items()}
-    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(moved(value, device) for value in batch))
-    if isinstance(batch, (tuple, list)):
-        return type(batch)(moved(value, device) for value in batch)
-    if hasattr(batch, "__dataclass_fields__"):
-        return dataclasses.replace(
-            batch, **{name: moved(getattr(batch, name), device) for name in batch.__dataclass_fields__}
-        )
-    return batch

@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import nn
 
 from simonides.training.checkpoint import load_snapshot, snapshots
-from simonides.training.fitting import asked
+from simonides.training.evaluation import asked
 from simonides.training.settings import Probe
 from simonides.training.state import History
 
