@@ -60,7 +60,7 @@ def _particles() -> str:
     generators = [torch.Generator().manual_seed(seed) for seed in range(16)]
     d, n, m = 200, 100, 5
     e, u = embeddings.gaussian(n, d, generators).double(), embeddings.sphere(m, d, generators).double()
-    targets, p = many_to_one(n, m), zipf(n, 2.0)
+    targets, p = many_to_one(n, m), zipf(n, 2.0).float()
     particles = Particles.of(e, u, targets, p)
     right = nn.functional.one_hot(targets, m).double()
 
@@ -84,7 +84,7 @@ def _particles() -> str:
 def _population() -> Iterator[str | HotPath]:
     n, m, d = 1000, 5, 1000
     generator = torch.Generator().manual_seed(0)
-    targets, p = many_to_one(n, m), zipf(n, 2.0)
+    targets, p = many_to_one(n, m), zipf(n, 2.0).float()
     weights = torch.stack([storage_weights(p, rho) for rho in (0.0, 0.5, 1.0)])
     e, u = embeddings.gaussian(n, d, generator), embeddings.sphere(m, d, generator)
     sums = torch.randn(3 * m, d)
