@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from simonides.base import SimonidesError, check_name
 from simonides.checkpoints.families import Family, family_of
 from simonides.checkpoints.hooks import _after, _before, _first, _given, _weights_after, _without_stream
+from simonides.checkpoints.packings import Packing
 from simonides.checkpoints.watched_attention import seeing
 from simonides.nn import Interventions, Norm, Sizes, Trace, Watch, check_head, check_tokens, probed_norm
 
@@ -100,11 +101,8 @@ class CheckpointModel(nn.Module):
             whole = self._whole()
             check_name("weight", role, whole)
             return whole[role].detach()
-        check_name(f"weight of layer {layer}", role, self.roles(layer))
-        packing = self.family.weights[role]
-        parameter = self._parameter(layer, packing.path)
-        assert parameter is not None
-        return packing.read(parameter.detach(), self.sizes)
+        packing, parameter = self._packed(role, layer)
+        return packing.read(parameter, self.sizes)
 
     def set_weight(self, role: str, layer: int, value: Tensor) -> None:
         """Put another weight in a layer; all others keep their bits.
@@ -112,14 +110,11 @@ class CheckpointModel(nn.Module):
         Raises:
             SimonidesError: when there is no such layer or weight, or the shape is another.
         """
-        if self.weight(role, layer).shape != value.shape:
-            raise SimonidesError(
-                f"{role} of layer {layer} is {list(self.weight(role, layer).shape)}, not {list(value.shape)}."
-            )
-        packing = self.family.weights[role]
-        parameter = self._parameter(layer, packing.path)
-        assert parameter is not None
-        packing.write(parameter.detach(), self.sizes, value.to(parameter.dtype))
+        packing, parameter = self._packed(role, layer)
+        shape = packing.read(parameter, self.sizes).shape
+        if shape != value.shape:
+            raise SimonidesError(f"{role} of layer {layer} is {list(shape)}, not {list(value.shape)}.")
+        packing.write(parameter, self.sizes, value.to(parameter.dtype))
 
     def attention_norm(self, layer: int) -> Norm | None:
         """What the heads of a layer read through; an encoder's layers read the stream as it is."""
@@ -175,6 +170,14 @@ class CheckpointModel(nn.Module):
             weights["positions"] = table[self.family.first_position :]
         return weights
 
+    def _packed(self, role: str, layer: int) -> tuple[Packing, Tensor]:
+        """How a weight lies in a parameter, and the parameter."""
+        check_name(f"weight of layer {layer}", role, self.roles(layer))
+        packing = self.family.weights[role]
+        parameter = self._parameter(layer, packing.path)
+        assert parameter is not None
+        return packing, parameter.detach()
+
     def _parameter(self, layer: int, path: str) -> Tensor | None:
         place, _, name = path.rpartition(".")
         try:
@@ -227,8 +230,9 @@ class CheckpointModel(nn.Module):
     def _streams(self, tokens: Tensor, **settings: Any) -> Tensor:
         """The stream behind the last norm."""
         check_tokens(tokens, self.sizes.vocabulary)
-        if self.family.positions is not None and tokens.shape[1] > len(self._whole()["positions"]):
-            raise SimonidesError(f"{tokens.shape[1]} positions; this model has {len(self._whole()['positions'])}.")
+        positions = self._whole().get("positions")
+        if positions is not None and tokens.shape[1] > len(positions):
+            raise SimonidesError(f"{tokens.shape[1]} positions; this model has {len(positions)}.")
         cache = {} if self.family.encoder else {"use_cache": False}
         base: Any = self.model if self.family.unembedding is None else self.model.base_model
         stream: Tensor = base(input_ids=tokens, **cache, **settings).last_hidden_state

@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from simonides.commands.shared import STORE, Scale, StoreFolder, Target
-from simonides.commands.targets import plans_for
+from simonides.commands.targets import find
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +29,9 @@ class Report:
 def execute(options: Report) -> int:
     """Write the pages."""
     from simonides.commands.verdict import verdict_line
-    from simonides.lab import Store, write_report
+    from simonides.lab import Plan, Store, write_report
 
-    plans = plans_for(options.target, options.scale)
+    plans = [Plan(file, options.scale) for file in find(options.target)]
     store = Store(options.store)
     if options.out is None:
         store.open_for_writing()

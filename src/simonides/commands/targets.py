@@ -1,23 +1,15 @@
-"""From a name on the command line to claims, plans and what claims say of themselves."""
+"""From a name on the command line to claims, stores and what claims say of themselves."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simonides.lab import described, find
 
 if TYPE_CHECKING:
-    from simonides.lab import Plan, Store
+    from simonides.lab import Store
 
-__all__ = ["described", "existing", "existing_folder", "find", "plans_for"]
-
-
-def plans_for(target: str, scale: str, overrides: dict[str, Any] | None = None) -> list["Plan"]:
-    """A plan for every claim that a name means."""
-    files = find(target)
-    from simonides.lab import Plan
-
-    return [Plan(file, scale, tuple((overrides or {}).items())) for file in files]
+__all__ = ["described", "existing", "existing_folder", "find"]
 
 
 def existing_folder(folder: Path) -> Path:

@@ -187,8 +187,3 @@ def check_tokens(tokens: Int[Tensor, "..."], vocabulary: int) -> None:
 def last_positions(lengths: Int[Tensor, " B"]) -> Int[Tensor, "B 1"]:
     """The last position of each sequence."""
     return (lengths - 1)[:, None]
-
-
-def all_positions(batch: int, length: int, device: torch.device) -> Int[Tensor, "B T"]:
-    """Every position of every sequence."""
-    return torch.arange(length, device=device).expand(batch, length)

@@ -16,7 +16,7 @@ from simonides.base import SimonidesError, check_name
 from simonides.nn.attention import FactoredStream
 from simonides.nn.block import Block
 from simonides.nn.norms import Norm, make_norm, norm_of
-from simonides.nn.positions import ADDED, sinusoids
+from simonides.nn.positions import sinusoids
 from simonides.nn.roles import Sizes, check_head, check_tokens
 from simonides.nn.transformer_config import TransformerConfig
 from simonides.nn.watching import Interventions, Trace, Watch
@@ -274,14 +274,3 @@ class _Passage:
     def finish(self, at: Int[Tensor, "B Q"] | None = None) -> Float[Tensor, "B Q outputs"]:
         """Logits from here to the end."""
         return self._model._through(self._stream, None, self.layer, at) @ self._model.W_U.mT
-
-
-def added_positions(model: Transformer) -> Float[Tensor, "T d"]:
-    """The embeddings of positions.
-
-    Raises:
-        SimonidesError: when positions are not added to the embeddings.
-    """
-    if model.positions is None:
-        raise SimonidesError(f"this needs positions that are added to the embeddings: {' or '.join(ADDED)}.")
-    return model.positions.detach()

@@ -21,7 +21,7 @@ from simonides.training.checkpoint import load_state, save_snapshot, save_state
 from simonides.training.distributed import is_distributed, is_first, share_of, sum_gradients
 from simonides.training.evaluation import asked, in_eval_mode, moved
 from simonides.training.line_search import LineSearch
-from simonides.training.parts import by_run, sum_by_run
+from simonides.training.parts import ClipNorm, sum_by_run
 from simonides.training.settings import Checkpoint, Records, Update
 from simonides.training.stacking import Stack, keep_optimiser_runs
 from simonides.training.state import History, Record, TrainingState
@@ -118,12 +118,12 @@ def fit(
         records=records,
         steps=steps,
     )
-    told, place = update.told(), None if checkpoint is None else Path(checkpoint.path)
-    if place is not None and place.exists():
-        load_state(state, place, told)
+    settings = update.told()
+    if checkpoint is not None and Path(checkpoint.path).exists():
+        load_state(state, Path(checkpoint.path), settings)
         if state.done > steps:
             raise SimonidesError(
-                f"checkpoint {place} has done {state.done} steps already, {steps} are asked for; ask for "
+                f"checkpoint {checkpoint.path} has done {state.done} steps already, {steps} are asked for; ask for "
                 "more, or remove it."
             )
         if state.history.ended and not state.history.stopped and state.done < steps:
@@ -131,22 +131,19 @@ def fit(
             state.history.ended = False
     with progress(loop.records.progress and is_first()) as start:
         loop.advance = start("training", steps, state.done)
-        while state.done < steps and not state.history.stopped and (state.runs or not isinstance(model, Stack)):
-            done = state.done
+        while state.done < steps and not state.history.stopped:
             batch = loop.step(before_update)
-            if state.done == done:  # the record before this update ended the training
+            if state.history.stopped:  # by the record before this update, which was not made
                 break
             for event in after_update:
                 event(state)
             if state.done == steps:
                 loop.last_record(batch)
             elif checkpoint is not None and checkpoint.every and state.done % checkpoint.every == 0:
-                loop.before_saving()
-                save_state(state, Path(checkpoint.path), told)
+                loop.save(checkpoint, settings)
     loop.look_back()
-    if place is not None:
-        loop.before_saving()
-        save_state(state, place, told)
+    if checkpoint is not None:
+        loop.save(checkpoint, settings)
     if isinstance(model, Stack):
         model.put_back(state.runs, state.retired)
     return state.history
@@ -182,7 +179,7 @@ class _Loop:
             total = value.detach() if total is None else total + value.detach()
             if number == 0 and self._due():
                 self._record(value.detach())
-                if state.history.stopped or (state.runs == [] and isinstance(state.model, Stack)):
+                if state.history.stopped:
                     return batch
                 if isinstance(state.model, Stack) and len(value) != state.model.runs:
                     # runs have left: what was computed with them is of no use any more
@@ -208,7 +205,6 @@ class _Loop:
         """The record after the last update."""
         with torch.no_grad():
             value = self._loss(batch)
-        self._finite(value)
         self._record(value)
         self.state.history.ended = True
 
@@ -255,12 +251,13 @@ class _Loop:
             self._finite(seen)
         self.unseen.clear()
 
-    def before_saving(self) -> None:
-        """See to it that no checkpoint is written of a training that has diverged."""
+    def save(self, checkpoint: Checkpoint, settings: str) -> None:
+        """Write the checkpoint, unless the training has diverged."""
         self.look_back()
         stacked = isinstance(self.state.model, Stack)
         parameters = [p.detach() for p in self.state.model.parameters() if p.requires_grad]
         self._finite(sum_by_run([torch.where(p.isfinite(), 0.0, torch.inf) for p in parameters], stacked))
+        save_state(self.state, Path(checkpoint.path), settings)
 
     def _finite(self, value: Tensor) -> None:
         if not bool(torch.isfinite(value).any()):
@@ -327,10 +324,8 @@ class _Loop:
     def _clip(self, most: float) -> None:
         stacked = isinstance(self.state.model, Stack)
         gradients = [p.grad for p in self.state.model.parameters() if p.grad is not None]
-        norm = sum_by_run([g.square() for g in gradients], stacked).sqrt()
-        scale = (most / norm.clamp_min(1e-12)).clamp_max(1.0)
-        for gradient in gradients:
-            gradient.mul_(by_run(scale, gradient))
+        for gradient, clipped in zip(gradients, ClipNorm(most)(gradients, [], [], stacked), strict=True):
+            gradient.copy_(clipped)
 
     def _schedule(self) -> None:
         if self.update.schedule is None:
