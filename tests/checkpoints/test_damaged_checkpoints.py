@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import pytest
 import torch
@@ -63,6 +64,24 @@ def test_configurations_with_other_values(sound, data):
         changed[name] = data.draw(VALUES)
     (folder / "config.json").write_text(json.dumps(changed))
     with contextlib.suppress(SimonidesError):
+        open_checkpoint(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("value", [2, 2**30, 2**70, 1e300, -1, 0, True, 1.0, "1", None, [1]])
+def test_layers_are_counted_before_a_model_is_built(sound, value):
+    folder, _, config = sound
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": value}))
+    with pytest.raises(SimonidesError, match=f"num_hidden_layers = {re.escape(repr(value))}"):
+        open_checkpoint(folder)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("name", ["hidden_size", "max_position_embeddings", "vocab_size", "num_attention_heads"])
+def test_no_size_has_a_hundred_digits(sound, name):
+    folder, _, config = sound
+    (folder / "config.json").write_text(json.dumps({**config, name: 10**100}))
+    with pytest.raises(SimonidesError, match=f"{name} = 1000"):
         open_checkpoint(folder)
     (folder / "config.json").write_text(json.dumps(config))
 

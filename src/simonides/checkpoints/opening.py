@@ -19,6 +19,7 @@ from simonides.checkpoints.bridge import CheckpointModel
 from simonides.checkpoints.families import check_family, family_of
 from simonides.checkpoints.gguf_files import open_gguf
 from simonides.checkpoints.verification import verify_roles
+from simonides.checkpoints.weight_files import check_sizes
 
 # masks, tables of positions, and heads that answer other questions than the next token
 _NO_WEIGHTS = (
@@ -34,7 +35,6 @@ _NO_WEIGHTS = (
 )
 # heads that an encoder was trained with, which its stream does not need
 _ENCODER_HEADS = ("cls.*", "lm_head.*", "vocab_*")
-_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
 def open_checkpoint(
@@ -107,23 +107,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def check_weight_files(folder: Path) -> None:
-    """Raise `SimonidesError` unless a folder has safetensors, and all that its index names."""
-    if not any(folder.glob("*.safetensors")):
-        pickled = [path.name for path in sorted(folder.iterdir()) if path.suffix in _PICKLED]
-        why = f"; {pickled[0]} is pickled, which may run code: convert it to safetensors" if pickled else ""
-        raise SimonidesError(f"{folder} has no .safetensors file{why}.")
-    index = folder / "model.safetensors.index.json"
-    if index.exists() and not (folder / "model.safetensors").exists():
-        parts = read_json_object(index).get("weight_map")
-        names = sorted({str(name) for name in parts.values()} if isinstance(parts, dict) else ())
-        if lost := [name for name in names if not (folder / name).is_file()]:
-            raise SimonidesError(
-                f"{folder} lacks {len(lost)} of {len(names)} weight files that its index names, such as {lost[0]}; "
-                "fetch what is missing."
-            )
-
-
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """A context in which `transformers` neither fetches nor prints.
@@ -155,8 +138,7 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def _open_folder(folder: Path, dtype: torch.dtype | None) -> Any:
-    read_config(folder)
-    check_weight_files(folder)
+    check_sizes(folder, read_config(folder))
     import transformers
 
     try:

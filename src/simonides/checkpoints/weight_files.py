@@ -1,0 +1,88 @@
+"""The weight files of a checkpoint folder, and what their headers tell before a model is built from them."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from simonides.base import SimonidesError, read_json_object
+
+_PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+_WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+# what the kinds of models call their number of layers
+_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_MOST = 2**31  # no size of a model is larger
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that make up a checkpoint, as `transformers` chooses them: model.safetensors, or those of its index.
+
+    Raises:
+        SimonidesError: when there are none, one is missing or is no regular file.
+    """
+    for path in folder.iterdir():
+        if not path.is_file() and not path.is_dir():
+            raise SimonidesError(f"{path} is no regular file; remove it from the checkpoint.")
+    if (folder / _WHOLE).exists():
+        return [folder / _WHOLE]
+    if not (folder / _INDEX).exists():
+        there = sorted(path.name for path in folder.iterdir())
+        pickled = next((name for name in there if name.endswith(_PICKLED)), None)
+        others = next((name for name in there if name.endswith(".safetensors")), None)
+        why = f"; {pickled} is pickled, which may run code: convert it to safetensors" if pickled else ""
+        why = f"; {others} is not read: rename it if it is the model" if others else why
+        raise SimonidesError(f"{folder} has no {_WHOLE} and no {_INDEX}{why}.")
+    parts = read_json_object(folder / _INDEX).get("weight_map")
+    if not isinstance(parts, dict) or not parts:
+        raise SimonidesError(f"{folder / _INDEX} names no files (weight_map); fetch it again.")
+    names = sorted(set(map(str, parts.values())))
+    if outside := [name for name in names if Path(name).name != name]:
+        raise SimonidesError(f"{folder / _INDEX} names {outside[0]!r}, which is not a file of this folder.")
+    if lost := [name for name in names if not (folder / name).is_file()]:
+        raise SimonidesError(
+            f"{folder} lacks {len(lost)} of {len(names)} weight files that its index names, such as {lost[0]}; "
+            "fetch what is missing."
+        )
+    return [folder / name for name in names]
+
+
+def stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a checkpoint, by name, from the headers of its files.
+
+    Raises:
+        SimonidesError: when a file is damaged, a tensor is in two files, or one that the index names is in none.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in weight_files(folder):
+        try:
+            with safe_open(path, "pt") as file:
+                own = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise SimonidesError(f"{path} is damaged or no safetensors file ({error}); fetch it again.") from None
+        if twice := sorted(own.keys() & shapes.keys()):
+            raise SimonidesError(f"{path} holds {twice[0]}, which is in another file too; keep one of the two.")
+        shapes |= own
+    if not (folder / _WHOLE).exists():
+        named = read_json_object(folder / _INDEX)["weight_map"]
+        if lost := sorted(named.keys() - shapes.keys()):
+            raise SimonidesError(f"{folder / _INDEX} names {lost[0]}, which is in none of the files.")
+    return shapes
+
+
+def check_sizes(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raise `SimonidesError` unless a configuration's sizes can be those of the files beside it.
+
+    They are checked before a model is built, which a number with too many digits would never end.
+    """
+    for name, value in config.items():
+        if isinstance(value, (int, float)) and abs(value) >= _MOST:
+            raise SimonidesError(f"{folder / 'config.json'} has {name} = {value}, which no model has.")
+    layers = len({match[0] for name in stored_shapes(folder) if (match := re.search(r"\d+", name))})
+    for name in _LAYERS:
+        if name in config and (type(config[name]) is not int or config[name] != layers):
+            raise SimonidesError(
+                f"{folder / 'config.json'} has {name} = {config[name]!r}, and the weight files hold {layers} layers; "
+                "do they belong together?"
+            )
