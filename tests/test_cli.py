@@ -288,7 +288,7 @@ def test_json_has_no_infinities(tmp_path, capsys):
     (tmp_path / "f.csv").write_text("a,x\n")
     _, out, err = simonides("recall", tmp_path / "f.csv", "--json", capsys=capsys)
     assert json.loads(out, parse_constant=pytest.fail)["asked"][0]["margin"] is None
-    assert "the first row was taken as a fact" in err
+    assert "the first row was taken as data" in err
 
 
 @pytest.mark.parametrize(

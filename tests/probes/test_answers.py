@@ -141,7 +141,7 @@ def test_questions_from_tables_and_files(tmp_path):
     with pytest.raises(SimonidesError, match="did you mean 'country-capital'"):
         read_questions("country-capitol")
     path.write_text('{"prompt": "a"}\n')
-    with pytest.raises(SimonidesError, match="line 1: expected an object"):
+    with pytest.raises(SimonidesError, match="objects of prompt; expected prompt and answer"):
         read_questions(path)
     patterns.write_text("P1\t[Y] holds [X]\n")
     with pytest.raises(SimonidesError, match="has no pattern such as"):
@@ -165,7 +165,7 @@ def test_texts_in_tokens_are_the_models():
     ):
         with pytest.raises(SimonidesError, match=message):
             make_bench(model(), Material(text=text))
-    with pytest.raises(SimonidesError, match="templates without questions"):
+    with pytest.raises(SimonidesError, match="templates without a file of questions"):
         Material(templates=Path("patterns.tsv"))
     with pytest.raises(SimonidesError, match="generic word is empty"):
         Material(generic=" ")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simonides.base import SimonidesError
-from simonides.data import FactTable, read_csv
+from simonides.data import FactTable, read_fact_table
 from simonides.tasks import Prompts, facts_of, synthetic_facts
 
 
@@ -88,7 +88,7 @@ def test_tables_with_relations_become_facts(tmp_path):
     path.write_text(
         'subject,relation,attribute\nParis,country,France\nParis,river,Seine\n"Rome, Italy",river,Tiber\n'
     )
-    found = facts_of(read_csv(path))
+    found = facts_of(read_fact_table(path))
     assert found.subject_names == ("Paris", "Rome, Italy")
     assert found.relation_names == ("country", "river")
     assert [found.answer_names[a] for a in found.answers] == ["France", "Seine", "Tiber"]

@@ -11,6 +11,8 @@ from .errors import check_share as check_share
 from .errors import suggest as suggest
 from .files import check_free as check_free
 from .files import new_folder as new_folder
+from .files import read_bytes as read_bytes
+from .files import read_json as read_json
 from .files import read_json_object as read_json_object
 from .files import read_text as read_text
 from .files import replacing as replacing

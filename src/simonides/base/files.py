@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,17 +12,62 @@ from typing import Any
 
 from simonides.base.errors import SimonidesError
 
+_MOST = 2**30
 
-def read_text(path: Path | str) -> str:
-    """What a UTF-8 text file holds.
+
+def read_bytes(path: Path | str, most: int = _MOST) -> bytes:
+    """What a regular file holds, if it is no larger than `most` bytes.
 
     Raises:
-        SimonidesError: when the file cannot be read as text.
+        SimonidesError: when there is no such file, it is no regular one, is larger, or cannot be read.
+    """
+    path = Path(path)
+    try:
+        kind = path.stat().st_mode
+        if stat.S_ISDIR(kind):
+            raise SimonidesError(f"{path} is a folder; give a file.")
+        if not stat.S_ISREG(kind):  # a pipe or a device may never end
+            raise SimonidesError(f"{path} is no regular file; give one.")
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except FileNotFoundError:
+        raise SimonidesError(f"{path} does not exist; check the path.") from None
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        why = getattr(error, "strerror", None) or error
+        raise SimonidesError(f"{path} cannot be read: {why}; check the path and its permissions.") from None
+    if len(content) > most:
+        raise SimonidesError(f"{path} holds more than {most / 2**20:.0f} MiB; is it the right file?")
+    return content
+
+
+def read_text(path: Path | str) -> str:
+    """What a UTF-8 text file holds, its lines ended by a line feed whatever ended them in the file.
+
+    Raises:
+        SimonidesError: when the file cannot be read as text; names the line.
     """
     try:
-        return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SimonidesError(f"{path} cannot be read as UTF-8 text: {error}.") from None
+        text = read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SimonidesError(
+            f"{path}, line {line}: byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8."
+        ) from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """What a JSON file holds.
+
+    Raises:
+        SimonidesError: when it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, SimonidesError):
+            raise
+        raise SimonidesError(f"{path} is no sound JSON: {error}.") from None
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -30,10 +76,7 @@ def read_json_object(path: Path) -> dict[str, Any]:
     Raises:
         SimonidesError: when it cannot be read, or is something else.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise SimonidesError(f"{path} cannot be read: {error}.") from None
+    content = read_json(path)
     if not isinstance(content, dict):
         raise SimonidesError(f"{path} is no JSON object; is it the file that it was?")
     return content

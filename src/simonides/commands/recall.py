@@ -6,10 +6,10 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from tyro.conf import FlagConversionOff, Positional, arg
+from tyro.conf import Positional, arg
 
 from simonides.base import SimonidesError, check_memory
-from simonides.commands.shared import Json
+from simonides.commands.shared import Columns, Header, Json, column_names, tell_table
 
 if TYPE_CHECKING:
     from simonides.data import FactTable
@@ -21,8 +21,8 @@ class Recall:
     """Store a table of facts in one d x d matrix, or in a trained transformer, and ask it.
 
     The table is country-capital, country-continent, country-currency, capital-country, element-symbol, some of
-    them joined by a plus, or your own CSV or TSV of two columns (subject, attribute) or three (subject, relation,
-    attribute; ask for "subject, relation").
+    them joined by a plus, or your own CSV, TSV, JSON Lines or JSON of two columns (subject, attribute) or three
+    (subject, relation, attribute; ask for "subject, relation").
 
     Example: simonides recall country-capital France Japan --d 64
 
@@ -51,12 +51,11 @@ class Recall:
     delimiter: Annotated[
         str | None, arg(metavar="CHARACTER", help="Between columns; by default a tab for .tsv, else a comma.")
     ] = None
-    header: Annotated[
-        FlagConversionOff[bool | None], arg(help="Whether the CSV's first row is a header; None guesses.")
-    ] = None
+    header: Header = None
+    columns: Columns = None
     repeats: Annotated[
         Literal["refuse", "first"],
-        arg(help="What to do with a key that comes again: refuse the CSV, or keep the first."),
+        arg(help="What to do with a key that comes again: refuse the file, or keep the first."),
     ] = "refuse"
     json: Json = False
 
@@ -66,13 +65,10 @@ def execute(options: Recall) -> int:
     from simonides.papers.facts.fact_memory import FactMemory
     from simonides.tasks import read_facts
 
-    table = read_facts(options.table, options.delimiter, options.header, options.repeats)
-    if table.left_out:
-        print(f"{table.name}: {table.left_out} rows left out, whose key had come before", file=sys.stderr)
-    if table.first_row:
-        print(
-            f"{table.name}: the first row was taken as {table.first_row} (--header True or False)", file=sys.stderr
-        )
+    columns = column_names(options.columns)
+    table = read_facts(options.table, options.delimiter, options.header, options.repeats, columns)
+    left_out = {"their key had come before": table.left_out} if table.left_out else {}
+    tell_table(table.name, table.first_row, table.unused, left_out)
     if options.model == "transformer":
         return _trained(options, table)
     memory = FactMemory.store(

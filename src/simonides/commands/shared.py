@@ -2,10 +2,11 @@
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import FlagConversionOff, Positional, arg
 
 from simonides.base import SimonidesError
 
@@ -23,7 +24,32 @@ Target = Annotated[
 ]
 StoreFolder = Annotated[Path, arg(metavar="DIR", help="Folder of the results.")]
 Checkpoint = Annotated[Positional[Path], arg(metavar="CHECKPOINT", help="Folder or GGUF file.")]
+Header = Annotated[
+    FlagConversionOff[bool | None], arg(help="Whether a file's first row names its columns; None guesses.")
+]
+Columns = Annotated[
+    str | None,
+    arg(
+        metavar="NAME,..",
+        help="A file's columns by name or number, in this order: subject, (relation,) attribute, or prompt, answer.",
+    ),
+]
 Json = Annotated[bool, arg(help="Print JSON instead of text.")]
+
+
+def tell_table(name: str, first_row: str, unused: Sequence[str], left_out: Mapping[str, int]) -> None:
+    """On standard error what was guessed of a file, and what of it was left out."""
+    if first_row:
+        print(f"{name}: the first row was taken as {first_row} (--header True or False)", file=sys.stderr)
+    if unused:
+        print(f"{name}: columns that are not used: {', '.join(unused)}", file=sys.stderr)
+    for reason, rows in left_out.items():
+        print(f"{name}: {rows} row{'s' if rows > 1 else ''} left out: {reason}", file=sys.stderr)
+
+
+def column_names(given: str | None) -> tuple[str, ...] | None:
+    """What --columns names, between commas."""
+    return None if given is None else tuple(part.strip() for part in given.split(","))
 
 
 def check_there(checkpoint: Path) -> None:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import arg
 
 from simonides.base import SimonidesError
-from simonides.commands.shared import Checkpoint, Json, check_there, out_folder, step_folders
+from simonides.commands.shared import (
+    Checkpoint,
+    Columns,
+    Header,
+    Json,
+    check_there,
+    column_names,
+    out_folder,
+    step_folders,
+    tell_table,
+)
 
 if TYPE_CHECKING:
     from simonides.probes import Bench, Cut, Judged, Truncation, TruncationSearch
@@ -47,13 +57,15 @@ class Truncate:
     questions: Annotated[
         str | None,
         arg(
-            metavar="TABLE|FILE", help="country-capital and the like, or a CSV, TSV or JSONL of prompt and answer."
+            metavar="TABLE|FILE", help="country-capital and the like, or a CSV, TSV or JSON of prompt and answer."
         ),
     ] = None
     templates: Annotated[
         Path | None,
         arg(metavar="FILE", help="For questions of subject, relation, attribute: relation and pattern."),
     ] = None
+    header: Header = None
+    columns: Columns = None
     space: Annotated[bool, arg(help="Put a space between prompt and answer.")] = True
     most: Annotated[int, arg(metavar="N", help="Questions asked at most, drawn at random.")] = 400
     generic: Annotated[str, arg(metavar="WORD", help="A generic word to watch beside the answers.")] = "the"
@@ -92,6 +104,8 @@ def execute(options: Truncate) -> int:
     material = Material(
         questions=options.questions,
         templates=options.templates,
+        header=options.header,
+        columns=column_names(options.columns),
         space=options.space,
         most=options.most,
         generic=options.generic,
@@ -100,6 +114,8 @@ def execute(options: Truncate) -> int:
         seed=options.seed,
     )
     words = material.words()
+    if words is not None:
+        tell_table(words.name, words.first_row, words.unused, words.left_out)
     with progress(not options.json) as start:
         tokenizer, model = TextTokens(options.checkpoint), open_checkpoint(options.checkpoint)
         matrices = len(keys_named(model, options.layers, options.matrix))

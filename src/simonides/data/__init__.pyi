@@ -3,12 +3,15 @@ from .bigrams import count_bigrams as count_bigrams
 from .bigrams import read_bigrams as read_bigrams
 from .bigrams import shakespeare as shakespeare
 from .bigrams import synthetic as synthetic
+from .columns import Column as Column
 from .fact_table import PACKAGED as PACKAGED
 from .fact_table import FactTable as FactTable
 from .fact_table import packaged as packaged
-from .fact_table import read_csv as read_csv
+from .fact_table import read_fact_table as read_fact_table
 from .questions import WordQuestions as WordQuestions
 from .questions import read_questions as read_questions
+from .tables import Table as Table
+from .tables import read_table as read_table
 from .texts import UNKNOWN as UNKNOWN
 from .texts import Text as Text
 from .texts import manual as manual

@@ -1,22 +1,15 @@
-"""Tables of real facts: (subject, attribute) or (subject, relation, attribute), packaged or a user's own CSV."""
+"""Tables of real facts: (subject, attribute) or (subject, relation, attribute), packaged or a user's own file."""
 
-import csv
 import difflib
-import io
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from simonides.base import SimonidesError, check_name, suggest
-
-# a first row made of these words is a header; it may put the columns in any order
-_HEADERS = {
-    "subject": {"subject", "key", "question", "prompt", "input", "name", "entity", "head"},
-    "relation": {"relation", "predicate", "property"},
-    "attribute": {"attribute", "answer", "value", "output", "object", "target", "tail"},
-}
-_COLUMNS = ("subject", "relation", "attribute")
+from simonides.data.columns import ATTRIBUTE, RELATION, SUBJECT
+from simonides.data.tables import read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +24,10 @@ class FactTable:
     keys: tuple[str, ...]
     attributes: tuple[str, ...]
     name: str = "facts"
-    first_row: str = ""  # "a header" or "a fact" where that was guessed
+    first_row: str = ""  # "a header" or "data" where that was guessed
     pairs: tuple[tuple[str, str], ...] = ()  # (subject, relation) of each key, where the table has relations
     left_out: int = 0  # rows whose key had come before
+    unused: tuple[str, ...] = ()  # columns of the file that are none of these
 
     def __post_init__(self) -> None:
         if not self.keys:
@@ -43,6 +37,13 @@ class FactTable:
                 f"{self.name} has {len(self.keys)} keys and {len(self.attributes)} attributes; "
                 "give one attribute for every key."
             )
+        for row, (key, attribute) in enumerate(zip(self.keys, self.attributes, strict=True)):
+            for what, value in (("key", key), ("attribute", attribute)):
+                if not isinstance(value, str) or not value.strip():
+                    raise SimonidesError(f"{self.name}, {what} {row} is {value!r}; expected a text.")
+        if len(self._rows) != len(self):
+            first = next(key for row, key in enumerate(self.keys) if self._rows[_normal(key)] != row)
+            raise SimonidesError(f"{self.name} has the key {first!r} twice, up to case and spaces; keep one.")
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -88,85 +89,55 @@ class FactTable:
         return {_normal(key): row for row, key in enumerate(self.keys)}
 
 
-def read_csv(
-    path: Path | str, delimiter: str | None = None, header: bool | None = None, repeats: str = "refuse"
+def read_fact_table(
+    path: Path | str,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    repeats: str = "refuse",
+    columns: Sequence[str] | None = None,
 ) -> FactTable:
-    """A table of two columns (subject, attribute) or three (subject, relation, attribute).
+    """A file of two columns (subject, attribute) or three (subject, relation, attribute).
 
     Arguments:
-        path: a UTF-8 text file.
+        path: a CSV, TSV, JSON Lines or JSON file (`simonides.data.read_table` tells the rules).
         delimiter: by default a tab for `.tsv`, a comma otherwise.
-        header: whether the first row names the columns; by default it does when all its words are such
-            names ("subject", "relation", "attribute", "key", "answer", ...), which may come in any order.
+        header: whether the first row names the columns; by default it does when all that are needed are named
+            ("subject", "relation", "attribute", "key", "answer", ...), in any order.
         repeats: what to do with a key that came before: "refuse" the table, or keep the "first" answer.
+        columns: which columns are subject, (relation,) attribute: names in the header, or numbers from 1.
 
     Raises:
-        SimonidesError: when the file cannot be read, or a row has too few or too many cells, an empty one, or
-            a key that came before; the message names row and column.
+        SimonidesError: when the file cannot be read, it cannot be told which column is which, or a row has too few
+            or too many cells, an empty one, or a key that came before; the message names row and column.
     """
     check_name("repeats", repeats, ("refuse", "first"))
-    path = Path(path)
-    text = _read(path)
-    delimiter = delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
-    if len(delimiter) != 1:
-        raise SimonidesError(f"delimiter {delimiter!r} is not one character; give for example ';'.")
-    try:
-        rows = [
-            (number, cells)
-            for number, cells in enumerate(
-                csv.reader(io.StringIO(text), delimiter=delimiter, strict=True), start=1
-            )
-            if any(cell.strip() for cell in cells)
-        ]
-    except csv.Error as error:
-        raise SimonidesError(f"{path} is no well-formed table: {error}; check its quotes.") from None
-    if not rows:
-        raise SimonidesError(f"{path} holds no facts (N = 0); give at least one row.")
-    columns = _column_order(path, rows[0], header)
-    if columns is not None:
-        rows = rows[1:]
-        if not rows:
-            raise SimonidesError(f"{path} holds a header and no facts (N = 0); give at least one row.")
-    width = len(columns) if columns is not None else len(rows[0][1])
-    if width not in (2, 3):
-        raise SimonidesError(
-            f"{path}, row {rows[0][0]}: {width} column{'s' if width != 1 else ''} where two (subject, attribute) "
-            f"or three (subject, relation, attribute) were expected; is the delimiter {delimiter!r}?"
-        )
-    names = columns or (_COLUMNS if width == 3 else (_COLUMNS[0], _COLUMNS[2]))
+    table = read_table(path, (SUBJECT, RELATION, ATTRIBUTE), delimiter, header, columns)
+    names = [column.name for column in table.columns]
     keys: dict[str, int] = {}
     spelled, attributes, pairs = [], [], []
-    for number, cells in rows:
-        if len(cells) != width:
-            raise SimonidesError(
-                f"{path}, row {number}: {len(cells)} cells where {width} were expected "
-                f"({', '.join(names)}); quote a cell that holds a {delimiter!r}."
-            )
-        fact = {name: " ".join(cell.split()) for name, cell in zip(names, cells, strict=True)}
-        for place, name in enumerate(names, start=1):
-            if not fact[name]:
-                raise SimonidesError(f"{path}, row {number}, column {place} ({name}) is empty; fill it in.")
+    for number, cells in table.rows:
+        table.refuse_empty(number, cells)
+        fact = {name: _composed(cell) for name, cell in zip(names, cells, strict=True)}
         key = ", ".join(fact[name] for name in ("subject", "relation") if name in fact)
         if (first := keys.setdefault(_normal(key), number)) != number:
             if repeats == "first":
                 continue
-            place = names.index("subject") + 1
             raise SimonidesError(
-                f"{path}, row {number}, column {place} (subject): {key!r} came in row {first} already; "
+                f"{path}, row {number}: the subject {key!r} came in row {first} already; "
                 "a memory keeps one answer for a key, so remove one of the two, or give --repeats first."
             )
         spelled.append(key)
         attributes.append(fact["attribute"])
         if "relation" in fact:
             pairs.append((fact["subject"], fact["relation"]))
-    guessed = "" if header is not None else "a fact" if columns is None else "a header"
     return FactTable(
         keys=tuple(spelled),
         attributes=tuple(attributes),
-        name=path.name,
-        first_row=guessed,
+        name=table.path.name,
+        first_row=table.first_row,
         pairs=tuple(pairs),
-        left_out=len(rows) - len(spelled),
+        left_out=len(table.rows) - len(spelled),
+        unused=table.unused,
     )
 
 
@@ -214,46 +185,12 @@ PACKAGED: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
 }
 
 
+def _composed(text: str) -> str:
+    """A text in composed characters, so that one word is one key however it was typed, and single spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
 def _normal(key: str) -> str:
     """A key without regard to case, spacing, or whether a comma or a bar parts subject and relation."""
-    return ", ".join(" ".join(part.split()) for part in key.replace("|", ",").split(",")).casefold()
-
-
-def _read(path: Path) -> str:
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise SimonidesError(f"{path} is no regular file; give a CSV file.")
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except FileNotFoundError:
-        raise SimonidesError(f"{path} does not exist; check the path.") from None
-    except IsADirectoryError:
-        raise SimonidesError(f"{path} is a folder; give a CSV file.") from None
-    except OSError as error:
-        raise SimonidesError(f"{path} cannot be read: {error.strerror}; check its permissions.") from None
-    except UnicodeDecodeError as error:
-        row = error.object[: error.start].count(b"\n") + 1
-        raise SimonidesError(
-            f"{path}, row {row}: byte {error.object[error.start]:#04x} is not UTF-8; save the table as UTF-8."
-        ) from None
-
-
-def _column_order(path: Path, first: tuple[int, list[str]], header: bool | None) -> tuple[str, ...] | None:
-    """The columns' names in the order of the file, or None where the first row is a fact."""
-    if header is False:
-        return None
-    words = [cell.strip().casefold() for cell in first[1]]
-    names = tuple(next((name for name, known in _HEADERS.items() if word in known), word) for word in words)
-    known = len(set(names)) == len(names) and {"subject", "attribute"} <= set(names) <= set(_COLUMNS)
-    if known:
-        return names
-    if header is None:
-        return None
-    # a header in words of its own: the columns come in the usual order
-    if len(words) == 3:
-        return _COLUMNS
-    if len(words) == 2:
-        return (_COLUMNS[0], _COLUMNS[2])
-    raise SimonidesError(
-        f"{path}, row {first[0]}: a header of {len(words)} columns where two (subject, attribute) or three "
-        "(subject, relation, attribute) were expected."
-    )
+    parts = unicodedata.normalize("NFC", key).replace("|", ",").split(",")
+    return ", ".join(" ".join(part.split()) for part in parts).casefold()

@@ -1,6 +1,6 @@
 """What a model is tried on before and after an edit: questions it answers, and a text it is surprised by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ class Material:
     Arguments:
         questions: a packaged table such as "country-capital", the path of a CSV, TSV or JSONL of prompt and answer,
             or questions in tokens; None for the text alone.
-        templates: patterns of relations, where the questions are subject, relation and attribute.
+        templates, header, columns: of a file of questions (`simonides.data.read_questions`).
         space: whether a space stands between prompt and answer.
         most: questions asked at most, drawn at random.
         generic: a word whose probability is watched beside the answers'.
@@ -39,6 +39,8 @@ class Material:
 
     questions: Questions | Path | str | None = None
     templates: Path | None = None
+    header: bool | None = None
+    columns: Sequence[str] | None = None
     space: bool = True
     most: int = 400
     generic: str = "the"
@@ -47,8 +49,9 @@ class Material:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.templates is not None and self.questions is None:
-            raise SimonidesError("templates without questions; give the table that they make questions of.")
+        for name in ("templates", "header", "columns"):
+            if getattr(self, name) is not None and not isinstance(self.questions, (str, Path)):
+                raise SimonidesError(f"{name} without a file of questions; give the file that they are of.")
         if not self.generic.strip():
             raise SimonidesError("the generic word is empty; give a word, such as 'the'.")
         check_at_least("text_tokens", self.text_tokens, 2)
@@ -63,7 +66,7 @@ class Material:
         """
         if self.questions is None or isinstance(self.questions, Questions):
             return None
-        return read_questions(self.questions, self.templates)
+        return read_questions(self.questions, self.templates, self.header, self.columns)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least, check_name
-from simonides.data import PACKAGED, FactTable, packaged, read_csv
+from simonides.data import PACKAGED, FactTable, packaged, read_fact_table
 
 KINDS = ("random", "balanced", "structured", "injective")
 ENDS = ("eos", "relation")
@@ -165,7 +165,13 @@ def packaged_facts(names: Sequence[str]) -> Facts:
 
 
 def related(names: Sequence[str]) -> FactTable:
-    """The packaged tables as one table with relations: what follows the hyphen in their names."""
+    """The packaged tables as one table with relations: what follows the hyphen in their names.
+
+    Raises:
+        SimonidesError: when a table is unknown, or named twice.
+    """
+    if len(set(names)) != len(names):
+        raise SimonidesError(f"{'+'.join(names)} names a table twice; its facts would count twice.")
     rows = [
         ((key, name.partition("-")[2]), value)
         for name in names
@@ -280,8 +286,9 @@ def read_facts(
     delimiter: str | None = None,
     header: bool | None = None,
     repeats: str = "refuse",
+    columns: Sequence[str] | None = None,
 ) -> FactTable:
-    """A packaged table by its name, a CSV file by its path, with `read_csv`'s options, or a dictionary of answers.
+    """A packaged table by its name, a file by its path, with `read_fact_table`'s options, or a dictionary of answers.
 
     A table stays as it is.
     Several packaged tables joined by a plus are one with relations: "country-capital+country-currency".
@@ -295,12 +302,13 @@ def read_facts(
         return FactTable(keys=tuple(source), attributes=tuple(source.values()))
     if not isinstance(source, str | Path):
         raise SimonidesError(
-            f"facts came as {type(source).__name__}; give a table's name, a CSV file's path, or a dictionary."
+            f"facts came as {type(source).__name__}; give a table's name, a file's path, or a dictionary."
         )
-    if source in PACKAGED:
-        return packaged(str(source))
-    if isinstance(source, str) and "+" in source and not Path(source).exists():
-        return related(source.split("+"))
-    if isinstance(source, Path) or "/" in source or "." in source or Path(source).exists():
-        return read_csv(source, delimiter, header, repeats)
-    return packaged(source)
+    of_a_file = (delimiter, header, columns) != (None, None, None) or repeats != "refuse"
+    joined = isinstance(source, str) and "+" in source and not Path(source).exists()
+    is_path = isinstance(source, Path) or "/" in source or "." in source or Path(source).exists()
+    if source in PACKAGED or joined or not is_path:
+        if of_a_file and (source in PACKAGED or joined):
+            raise SimonidesError(f"{source} is no file; delimiter, header, columns and repeats are for files.")
+        return related(str(source).split("+")) if joined else packaged(str(source))
+    return read_fact_table(source, delimiter, header, repeats, columns)
