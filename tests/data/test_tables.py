@@ -122,7 +122,7 @@ def test_a_word_is_one_key_however_it_was_typed(write):
         read_facts({composed: "Brazil", decomposed: "Brasil"})
 
 
-def test_no_fact_is_stored_twice():
+def test_no_fact_is_stored_twice(unchecked):
     with pytest.raises(SimonidesError, match="names a table twice"):
         read_facts("country-capital+country-capital")
     with pytest.raises(SimonidesError, match="has the key 'Peru' twice"):

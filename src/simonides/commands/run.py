@@ -60,8 +60,8 @@ class Run:
         str,
         arg(
             metavar="DEVICE",
-            help="Where each run computes: auto, cpu, cuda, cuda:1; auto takes a GPU if there. Some claims know the "
-            "CPU alone; the records say where.",
+            help="Where each run computes: auto, cpu, cuda, cuda:1; auto takes a GPU if "
+            "there is one. The records say where.",
         ),
     ] = "auto"
     json: Json = False

@@ -152,12 +152,12 @@ def capacity(
     return search(accuracies, len(generators), start, accuracy, most=most, ratio=ratio)
 
 
-def on_spheres(d: int) -> Associations:
-    """N facts with an answer each, inputs and outputs uniform on the unit sphere of R^d."""
+def on_spheres(d: int, device: torch.device | str = "cpu") -> Associations:
+    """N facts with an answer each, inputs and outputs uniform on the unit sphere of R^d, put on a device."""
 
     def draw(facts: int, generator: torch.Generator) -> Drawn:
-        inputs, outputs = (embeddings.sphere(facts, d, generator) for _ in range(2))
-        return inputs, outputs, identity(facts)
+        inputs, outputs = (embeddings.sphere(facts, d, generator).to(device) for _ in range(2))
+        return inputs, outputs, identity(facts).to(device)
 
     return draw
 

@@ -61,9 +61,9 @@ def induction_recalls(
     if model.sizes.layers < 2 or "positions" not in model.roles():
         raise SimonidesError("these recalls need two layers, and positions='learned' or 'sinusoidal'.")
     tokens, places, outputs = model.weight("W_E"), model.weight("positions"), model.weight("W_U")
-    identity = torch.arange(len(tokens))
+    identity = torch.arange(len(tokens), device=tokens.device)
     output = outputs @ W_OV(model, 1, heads[1]) @ tokens.mT
-    asked = identity if triggers is None else triggers
+    asked = identity if triggers is None else triggers.to(tokens.device)
     remapped = tokens[asked] @ W_OV(model, 0, heads[0]).mT
     key_query = remapped @ W_KQ(model, 1, heads[1]) @ tokens[asked].mT
     previous = (places @ W_KQ(model, 0, heads[0]) @ places.mT)[:, 1:]

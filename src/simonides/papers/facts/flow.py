@@ -53,6 +53,7 @@ def flow(
     steps: int,
     every: int,
     generators: Sequence[torch.Generator] | None,
+    device: torch.device | str = "cpu",
 ) -> Flow:
     """Gradient descent from all weights `scale`, runs of equal sizes as one stack.
 
@@ -65,9 +66,12 @@ def flow(
     of_subject = torch.stack([(known.by_subject > 0)[known.subjects] for known in facts])
     by_relation = torch.stack([known.by_relation[known.relations] for known in facts])
     by_subject = torch.stack([known.by_subject[known.subjects] for known in facts])
+    counts, answers, of_relation, of_subject, by_relation, by_subject = (
+        part.to(device) for part in (counts, answers, of_relation, of_subject, by_relation, by_subject)
+    )
     model = StackedModel(
         [CountedTransformer(linear_attention_model(task, scale), task.vocabulary - 1) for task in prompts]
-    )
+    ).to(device)
 
     def seen(m: StackedModel) -> Tensor:
         logits = m(counts).double()
@@ -100,5 +104,5 @@ def flow(
     )
     names = ("loss", "relation_loss", "subject_loss", "distance_to_relation", "distance_to_subject", "accuracy")
     columns = dict(zip(names, history.column("seen").permute(1, 2, 0), strict=True))
-    entropy = -torch.special.xlogy(by_relation, by_relation).sum(-1).mean(-1)
+    entropy = -torch.special.xlogy(by_relation, by_relation).sum(-1).mean(-1).cpu()
     return Flow(steps=history.step_numbers().double(), entropy=entropy, **columns)

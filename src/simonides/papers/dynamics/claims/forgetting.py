@@ -27,7 +27,11 @@ def measure(runs: Runs, *, inputs: int) -> dict[str, Tensor]:
     weight = torch.stack([gamma, -gamma], 1) / 2
     p = zipf(inputs, 2.0)
     weights = batch_counts(p, STEPS * REPEATS, BATCH, runs.generators).reshape(len(e), STEPS, -1)
-    particles = Particles.of(e, torch.eye(2).expand(len(e), 2, 2), many_to_one(inputs, 2), p, weight)
+    answers, targets = torch.eye(2).expand(len(e), 2, 2), many_to_one(inputs, 2)
+    e, answers, targets, p, weight, weights = (
+        part.to(runs.device) for part in (e, answers, targets, p, weight, weights)
+    )
+    particles = Particles.of(e, answers, targets, p, weight)
     trajectory = particles.descend(STEPS, RATE, weights)
     forgets = (trajectory.error[:, -1] > trajectory.error.amin(-1) + 0.05).double()
     falls = (

@@ -26,7 +26,8 @@ def measure(runs: Runs, *, d: int, multiple: float) -> dict[str, Tensor]:
     rates = multiple * torch.tensor(
         [stable_rate(*pair, p) for pair in zip(e, u, strict=True)], dtype=torch.float64
     )
-    trajectory = Particles.of(e, u, many_to_one(TOKENS, ANSWERS), p).descend(STEPS, rates)
+    e, u, targets, p = (part.to(runs.device) for part in (e, u, many_to_one(TOKENS, ANSWERS), p))
+    trajectory = Particles.of(e, u, targets, p).descend(STEPS, rates)
     rises = (trajectory.loss.diff(dim=-1) > 1e-9).sum(-1).double().reshape(-1, REPEATS)
     return {
         "rises": rises.mean(1),

@@ -24,7 +24,7 @@ def measure(runs: Runs, *, subjects: int, d: int, hidden: int) -> dict[str, Tens
         for _ in range(TABLES):
             prompts = task(subjects, subjects, ANSWERS, generator, NOISE)
             model = construct_recall(prompts, d, min(subjects, d // 4), generator, hidden)
-            shares.append(right(model, prompts, generator, asked=1).mean())
+            shares.append(right(model.to(runs.device), prompts, generator, asked=1).mean())
         recalls.append(torch.stack(shares).mean())
     return {"recall": torch.stack(recalls)}
 

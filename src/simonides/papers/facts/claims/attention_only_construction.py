@@ -29,7 +29,7 @@ def measure(
         for _ in range(TABLES):
             prompts = task(subjects, relations, answers, generator, NOISE)
             model = construct_recall(prompts, d, min(subjects, d // 4), generator)
-            shares.append(right(model, prompts, generator, asked=1).mean())
+            shares.append(right(model.to(runs.device), prompts, generator, asked=1).mean())
         recalls.append(torch.stack(shares).mean())
     return {"recall": torch.stack(recalls)}
 

@@ -26,7 +26,7 @@ def measure(
     tasks = [
         task(subjects, relations, answers, generator, noise=20, kind="balanced") for generator in runs.generators
     ]
-    trajectory = flow(tasks, scale, RATE, steps, EVERY, None)
+    trajectory = flow(tasks, scale, RATE, steps, EVERY, None, runs.device)
     relation, subject = trajectory.half("relation_loss"), trajectory.half("subject_loss")
     stage = trajectory.distance_to_relation if relations_first else trajectory.distance_to_subject
     return {

@@ -26,7 +26,7 @@ def measure(
     sampled = path == "sampled"
     once = kind == "structured" and not sampled  # then nothing is drawn, and all runs are one
     trajectory = flow(
-        tasks[:1] if once else tasks, scale, RATE, steps, EVERY, runs.generators if sampled else None
+        tasks[:1] if once else tasks, scale, RATE, steps, EVERY, runs.generators if sampled else None, runs.device
     )
     worst = trajectory.distance_to_relation.argmin(1, keepdim=True)
     whole = {

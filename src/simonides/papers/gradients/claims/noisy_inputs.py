@@ -12,7 +12,6 @@ from simonides.lab import Claim, Equal, Exponent, Grid, Runs, Within, product
 from simonides.lab.figures import Overlay
 from simonides.memories import LinearMemory, embeddings
 from simonides.probes import accuracy
-from simonides.tasks import identity
 
 N, T = 16, 32
 
@@ -22,15 +21,15 @@ def measure(runs: Runs, *, samples: int, kind: str) -> dict[str, Tensor]:
     d = {"orthonormal": N + T, "sphere": 256}[kind]
     columns: dict[str, list[Tensor]] = {name: [] for name in ("signal", "noise", "clean", "noisy")}
     for generator in runs.generators:
-        directions = embeddings.embed(kind, N + T, d, generator).double()
-        outputs = embeddings.embed(kind, N, d, generator).double()
+        directions = embeddings.embed(kind, N + T, d, generator).double().to(runs.device)
+        outputs = embeddings.embed(kind, N, d, generator).double().to(runs.device)
         y = torch.randint(N, (samples,), generator=generator)
         t = torch.randint(T, (samples,), generator=generator)
         # the sum over samples depends on how often each pair came: a histogram in place of B rows
-        pairs = torch.bincount(y * T + t, minlength=N * T).double() / samples
+        pairs = torch.bincount(y * T + t, minlength=N * T).double().to(runs.device) / samples
         inputs = (directions[:N, None] + directions[None, N:]).flatten(0, 1)
-        labels = torch.arange(N).repeat_interleave(T)
-        weight = torch.zeros(d, d, dtype=torch.float64, requires_grad=True)
+        labels = torch.arange(N, device=runs.device).repeat_interleave(T)
+        weight = torch.zeros(d, d, dtype=torch.float64, device=runs.device, requires_grad=True)
         logits = inputs @ weight.mT @ outputs.mT
         nats = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
         (gradient,) = torch.autograd.grad((pairs * nats).sum(), weight)
@@ -38,9 +37,9 @@ def measure(runs: Runs, *, samples: int, kind: str) -> dict[str, Tensor]:
         scores = outputs @ stored @ directions.mT
         columns["signal"].append(scores[:, :N].diagonal().mean())
         columns["noise"].append(scores[:, N:].square().mean().sqrt())
-        for name, queries, targets in (("clean", directions[:N], identity(N)), ("noisy", inputs, labels)):
+        for name, queries, targets in (("clean", directions[:N], labels[::T]), ("noisy", inputs, labels)):
             columns[name].append(accuracy(LinearMemory(stored), queries, outputs, targets))
-    return {name: torch.stack(values) for name, values in columns.items()}
+    return {name: torch.stack(values).cpu() for name, values in columns.items()}
 
 
 def expected_noise(samples: int, kind: str) -> float:

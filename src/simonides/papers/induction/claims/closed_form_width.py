@@ -27,6 +27,7 @@ def measure(runs: Runs, *, d: int, gain: float, triggers: str) -> dict[str, Tens
         )
         model = Transformer(config, generator)
         write_induction_head(model, gain)
+        model = model.to(runs.device)
         recalls = induction_recalls(model, problem.fixed_triggers)
         accuracy = score(model, problem.sample(128, generator)).accuracy
         rows.append((accuracy, min(recalls.output, recalls.key_query, recalls.previous)))

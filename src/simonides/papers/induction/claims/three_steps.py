@@ -48,7 +48,7 @@ def measure(runs: Runs, *, blocks: str, sequences: str, tokens: int, length: int
         directions = (
             one_hot_directions(tokens, length) if d == 0 else random_directions(tokens, length, d, generator)
         )
-        model = ThreeSteps.start(directions, BLOCKS[blocks])
+        model = ThreeSteps.start(directions.to(runs.device), BLOCKS[blocks])
         batch = SEQUENCES if blocks == "restricted" else SEQUENCES // 8
         draw = partial(draw_sequences, tokens, length, batch, generator)
         model.train(RATES[tokens], partial(all_sequences, tokens, length) if sequences == "all" else draw)
@@ -68,7 +68,7 @@ def measure(runs: Runs, *, blocks: str, sequences: str, tokens: int, length: int
 def accuracy(model: ThreeSteps, tokens: int, length: int, generator: torch.Generator, first: int) -> float:
     """On fresh sequences whose trigger first comes at place `first` or later."""
     parts = [draw_sequences(tokens, length, TESTED // 10, generator, first) for _ in range(10)]
-    return float(torch.cat([model.logits(z).argmax(-1) == y for z, y in parts]).double().mean())
+    return float(torch.cat([model.logits(z).argmax(-1).cpu() == y for z, y in parts]).double().mean())
 
 
 def expected(blocks: str, length: int, d: int) -> float:

@@ -27,7 +27,7 @@ def measure(runs: Runs, *, kind: str, d: int, load: float) -> dict[str, Tensor]:
     `load` is facts per unit, N/d, and for Willshaw the share of the N at which one wrong unit is expected.
     """
     facts = _facts(kind, d, load)
-    return {"retrieved": torch.tensor([_RETRIEVED[kind](d, facts, generator) for generator in runs.generators])}
+    return {"retrieved": torch.tensor([_RETRIEVED[kind](d, facts, g, runs.device) for g in runs.generators])}
 
 
 def _facts(kind: str, d: int, load: float) -> int:
@@ -38,23 +38,23 @@ def _facts(kind: str, d: int, load: float) -> int:
     return max(1, round(load * math.log1p(-density) / math.log1p(-((ones / d) ** 2))))
 
 
-def _hopfield(d: int, facts: int, generator: torch.Generator) -> float:
-    patterns = embeddings.signs(facts, d, generator)
-    memory = HopfieldMemory.store(patterns, patterns, identity(facts))
+def _hopfield(d: int, facts: int, generator: torch.Generator, device: torch.device) -> float:
+    patterns = embeddings.signs(facts, d, generator).to(device)
+    memory = HopfieldMemory.store(patterns, patterns, identity(facts).to(device))
     return float((memory(patterns) * patterns).mean())
 
 
-def _willshaw(d: int, facts: int, generator: torch.Generator) -> float:
+def _willshaw(d: int, facts: int, generator: torch.Generator, device: torch.device) -> float:
     ones = ONES[d]
-    inputs, outputs = (embeddings.sparse_binary(facts, d, ones, generator) for _ in range(2))
-    memory = WillshawMemory.store(inputs, outputs, identity(facts))
+    inputs, outputs = (embeddings.sparse_binary(facts, d, ones, generator).to(device) for _ in range(2))
+    memory = WillshawMemory.store(inputs, outputs, identity(facts).to(device))
     wrong = (memory(inputs[:2000]) - outputs[:2000]).sum(-1).mean() / (d - ones)
     return classics.willshaw_bits(d, d, ones, facts, float(wrong))
 
 
-def _kohonen(d: int, facts: int, generator: torch.Generator) -> float:
-    inputs, outputs = (embeddings.sphere(facts, d, generator) for _ in range(2))
-    targets = identity(facts)
+def _kohonen(d: int, facts: int, generator: torch.Generator, device: torch.device) -> float:
+    inputs, outputs = (embeddings.sphere(facts, d, generator).to(device) for _ in range(2))
+    targets = identity(facts).to(device)
     return float(accuracy(LinearMemory.store(inputs, outputs, targets), inputs, outputs, targets))
 
 

@@ -27,7 +27,7 @@ def measure(runs: Runs, *, kind: str, d: int) -> dict[str, Tensor]:
     guess = linear_capacity(d) / 2 if kind == "linear" else nearest_capacity(d, COSINE)
     bracket = capacity(
         lambda i, o, t, g: _store(kind, i, o, t),
-        on_spheres(d),
+        on_spheres(d, runs.device),
         runs.generators,
         start=max(3, round(guess)),
         repeats=max(4, 2000 // round(guess)),

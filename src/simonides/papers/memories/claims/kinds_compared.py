@@ -44,22 +44,22 @@ _SWEEPS = 4
 
 def measure(runs: Runs, *, kind: str, budget: str, facts: int) -> dict[str, Tensor]:
     """Share of N facts recalled; what does not fit in the budget is not stored, and so not recalled."""
-    return {"recall": torch.tensor([_recall(kind, budget, facts, generator) for generator in runs.generators])}
+    return {"recall": torch.tensor([_recall(kind, budget, facts, g, runs.device) for g in runs.generators])}
 
 
-def _recall(kind: str, budget: str, facts: int, generator: torch.Generator) -> float:
-    targets = identity(facts)
+def _recall(kind: str, budget: str, facts: int, generator: torch.Generator, device: torch.device) -> float:
+    targets = identity(facts).to(device)
     if kind == "Hopfield":
         d = 91 if budget == "parameters" else round((BUDGET / _SWEEPS) ** 0.5)
-        patterns = embeddings.signs(facts, d, generator)
+        patterns = embeddings.signs(facts, d, generator).to(device)
         return float(accuracy(HopfieldMemory.store(patterns, patterns, targets), patterns, patterns, targets))
     if kind == "Willshaw, 64 units":
-        inputs, outputs = (embeddings.sparse_binary(facts, 64, 6, generator) for _ in range(2))
+        inputs, outputs = (embeddings.sparse_binary(facts, 64, 6, generator).to(device) for _ in range(2))
         memory = WillshawMemory.store(inputs, outputs, targets)
         # an answer with more ones than the pattern has would fit several
         return float((memory(inputs) == outputs).all(-1).double().mean())
     d = int(kind.rsplit("= ", 1)[1])
-    inputs, outputs = (embeddings.sphere(facts, d, generator) for _ in range(2))
+    inputs, outputs = (embeddings.sphere(facts, d, generator).to(device) for _ in range(2))
     if kind.startswith(("softmax", "nearest")):
         kept = min(facts, BUDGET // (2 * d))
         stored = (inputs[:kept], outputs[:kept], targets[:kept])

@@ -21,7 +21,7 @@ def measure(runs: Runs, *, d: int, width: int, degree: int) -> dict[str, Tensor]
     start = max(4, round(0.027 * d * d if degree == 0 else 0.002 * width * d))
     bracket = capacity(
         lambda i, o, t, g: MLPMemory.store(i, o, t, width, g, degree),
-        on_spheres(d),
+        on_spheres(d, runs.device),
         runs.generators,
         start=start,
         repeats=max(1, 1000 // start),

@@ -24,10 +24,10 @@ def measure(runs: Runs, *, construction: str, d: int, subjects: int, width: int)
     for generator in runs.generators:
         shares = []
         for _ in range(4):
-            left, right = (embeddings.sphere(subjects, d, generator) for _ in range(2))
+            left, right = (embeddings.sphere(subjects, d, generator).to(runs.device) for _ in range(2))
             tokens = [left.repeat_interleave(subjects, 0), right.repeat(subjects, 1)]
-            outputs = embeddings.sphere(8 * subjects, d, generator)
-            targets = random_function(subjects**2, 8 * subjects, generator)
+            outputs = embeddings.sphere(8 * subjects, d, generator).to(runs.device)
+            targets = random_function(subjects**2, 8 * subjects, generator).to(runs.device)
             query = token_query(tokens)
             if construction == SUM:
                 memory = MLPMemory.store(query, outputs, targets, width, generator, degree=1)

@@ -27,8 +27,8 @@ def measure(runs: Runs, *, kind: str, noisy: str, noise: float) -> dict[str, Ten
     for generator in runs.generators:
         shares = []
         for _ in range(32):
-            inputs, outputs = (embeddings.sphere(FACTS, D, generator) for _ in range(2))
-            targets = identity(FACTS)
+            inputs, outputs = (embeddings.sphere(FACTS, D, generator).to(runs.device) for _ in range(2))
+            targets = identity(FACTS).to(runs.device)
             changed = embeddings.at_cosine(inputs, cosine, generator)
             keys, queries = (inputs, changed) if noisy == "query" else (changed, inputs)
             memory = _store(kind, keys, outputs, targets, generator)

@@ -25,7 +25,7 @@ def measure(runs: Runs, *, memory: str, alpha: float, samples: int) -> dict[str,
         tokens = torch.multinomial(p, samples * DRAWS, replacement=True, generator=generator).reshape(DRAWS, -1)
         if memory == "table":
             seen = torch.stack([part.bincount(minlength=len(p)) > 0 for part in tokens])
-            errors.append((p * ~seen).sum(-1).mean())
+            errors.append((p.to(runs.device) * ~seen.to(runs.device)).sum(-1).mean().cpu())
         else:
             counts = tokens[0].bincount(minlength=len(p))
             errors.append(

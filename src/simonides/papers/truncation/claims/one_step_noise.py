@@ -42,11 +42,11 @@ def measure(runs: Runs, *, tokens: int, samples: int) -> dict[str, Tensor]:
     for generator in runs.generators:
         forward, margins = [], []
         for _ in range(TRIALS):
-            mean, target, _ = draw(tokens, tokens, samples, generator)
+            mean, target, _ = (part.to(runs.device) for part in draw(tokens, tokens, samples, generator))
             excess = torch.nn.functional.one_hot(target, tokens + 1) - 1 / (tokens + 1)
             forward.append(excess.mean(0))
             weight = excess.mT @ mean / samples
-            test = draw(tokens, tokens, 1, generator)[0]
+            test = draw(tokens, tokens, 1, generator)[0].to(runs.device)
             margins.append((test @ weight.mT)[0])
         feed, attention = torch.stack(forward), torch.stack(margins)
         first = feed[:, tokens] > feed[:, :tokens].amax(1)

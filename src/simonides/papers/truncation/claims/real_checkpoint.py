@@ -31,9 +31,9 @@ CONTROLS = 4
 
 
 @cache
-def searched(table: str, questions: int, layers: int) -> tuple[Answers, dict[Edit, Answers]]:
+def searched(table: str, questions: int, layers: int, device: str) -> tuple[Answers, dict[Edit, Answers]]:
     """The untouched model's answers, and those after each edit of the last layers."""
-    model, _ = opened()
+    model, _ = opened(device)
     count = model.sizes.layers
     edits = [
         Edit(layer=layer, matrix="W_in", share=share) for layer in range(count - layers, count) for share in SHARES
@@ -42,9 +42,9 @@ def searched(table: str, questions: int, layers: int) -> tuple[Answers, dict[Edi
         return answer(model, asked(table, questions)), answers_after_edits(model, asked(table, questions), edits)
 
 
-def control(table: str, questions: int, edit: Edit, generator: torch.Generator) -> Tensor:
+def control(table: str, questions: int, edit: Edit, generator: torch.Generator, device: str) -> Tensor:
     """The odds with as many directions of the same matrix removed at random, a mean over several draws."""
-    model, _ = opened()
+    model, _ = opened(device)
     parts = decompose(matrix_of(model, edit.layer, edit.matrix))
     removed = len(parts.values) - parts.rank_of_share(edit.share)
     odds_by_draw = []
@@ -62,12 +62,13 @@ def odds(answers: Answers) -> Tensor:
 
 def measure(runs: Runs, *, table: str, questions: int, layers: int) -> dict[str, Tensor]:
     """On the questions that chose nothing: probabilities before and after, by layer at a tenth of the rank."""
-    before, answers = searched(table, questions, layers)
+    device = str(runs.device)
+    before, answers = searched(table, questions, layers, device)
     rows = []
     for generator in runs.generators:
         chosen_by, rest = split(questions, 0.2, generator)
         edit = best_edit(answers, chosen_by)
-        after, random = answers[edit], control(table, questions, edit, generator)
+        after, random = answers[edit], control(table, questions, edit, generator, device)
         gain = float((odds(after) - odds(before))[rest].mean())
         whole = [
             gain,

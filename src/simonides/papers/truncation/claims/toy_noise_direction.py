@@ -30,13 +30,15 @@ def measure(
             if embedding == "one_hot"
             else embeddings.gaussian(inputs, d, generator).double()
         )
-        of = torch.arange(inputs) % classes
+        keys = keys.to(runs.device)
+        of = torch.arange(inputs, device=runs.device) % classes
         # each input twice: with its class, and with the noise
-        shares = torch.tensor([1 - alpha, alpha], dtype=torch.float64).repeat_interleave(inputs) / inputs
+        shares = torch.tensor([1 - alpha, alpha], dtype=torch.float64, device=runs.device)
+        shares = shares.repeat_interleave(inputs) / inputs
         memory = PopulationMemory(
             Population(
                 inputs=keys.repeat(2, 1)[None],
-                outputs=torch.eye(classes + 1, dtype=torch.float64)[None],
+                outputs=torch.eye(classes + 1, dtype=torch.float64, device=runs.device)[None],
                 targets=torch.cat([of, torch.full_like(of, classes)]),
                 probabilities=shares,
             )
