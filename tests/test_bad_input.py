@@ -60,6 +60,13 @@ def places(tmp_path_factory):
     (folder / "GONE.csv").symlink_to(folder / "nowhere")
     (folder / "BAD.jsonl").write_text("[1]\n")
     (folder / "BROKEN.py").write_text("claim = ")
+    for name in ("a b.py", "...py"):
+        (folder / name).write_text("claim = 3")
+    (folder / "OTHERS").mkdir()
+    (folder / "OTHERS" / "thesis.txt").write_text("the only copy")
+    for name, number in (("STORE", 1), ("LATER", 99)):
+        (folder / name).mkdir()
+        (folder / name / "simonides-store.json").write_text(json.dumps({"format": number, "id": "x"}))
     (folder / "FILE").write_text("a file where a folder is wanted")
     os.mkfifo(folder / "PIPE.csv")
     return folder
@@ -113,7 +120,20 @@ BAD = [
     (["run", "memories", "--minutes", "5"], "is no option of the engine local"),
     (["run", "memories/linear-capacity", "--d", "1e999"], "no int"),
     (["run", "memories/linear-capacity", "--store", "FILE"], "is a file"),
-    (["report", "memories/linear-capacity", "--out", "FILE"], "cannot be written"),
+    (["report", "memories/linear-capacity"], "store simonides-store does not exist"),
+    (["report", "memories/linear-capacity", "--store", "STORE", "--out", "FILE"], "FILE is a file"),
+    (
+        ["report", "memories/linear-capacity", "--store", "STORE", "--out", "OTHERS"],
+        "did not write, such as thesis.txt",
+    ),
+    (["run", "memories/linear-capacity", "--store", "LATER"], "has the format 99"),
+    (["inspect", "CHECKPOINT", "--out", "OTHERS"], "did not write, such as thesis.txt"),
+    (["truncate", "CHECKPOINT", "--rank", "2", "--out", "OTHERS"], "did not write, such as thesis.txt"),
+    (["pretrain", "OTHERS"], "did not write, such as thesis.txt"),
+    (["explore", "--out", "TEXT"], "is no page of simonides"),
+    (["explore", "--out", "OTHERS"], "is no page of simonides"),
+    (["run", "a b.py"], "letters, digits"),
+    (["run", "...py"], "letters, digits"),
     (["status", "memories", "--scale", "tiny"], "invalid choice"),
     (["list", "--colour"], "unknown argument"),
     (["recall", "EMPTY.csv"], "holds no rows"),

@@ -127,12 +127,12 @@ def test_factors_are_written(small, tmp_path, capsys):
 def test_a_search_reports_on_other_questions(small, tmp_path, questions, capsys):
     code, text, err = simonides(
         "truncate", small[0] / "step-000010", "--search", "--questions", questions, "--matrix", "feed-forward",
-        "--shares", "0,0.5", "--compose", "--text", small[1], "--out", tmp_path, capsys=capsys,
+        "--shares", "0,0.5", "--compose", "--text", small[1], "--out", tmp_path / "out", capsys=capsys,
     )  # fmt: skip
     assert code == 0, err
     assert "chosen on 2 questions, reported on the other 8" in text and "composed" in text
-    assert len((tmp_path / "edits.csv").read_text().splitlines()) == 1 + 2 * 2 * 2
-    assert "Truncating step-000010" in (tmp_path / "index.html").read_text()
+    assert len((tmp_path / "out" / "edits.csv").read_text().splitlines()) == 1 + 2 * 2 * 2
+    assert "Truncating step-000010" in (tmp_path / "out" / "index.html").read_text()
 
 
 def test_a_wrong_option_leaves_the_folder_free(tmp_path, small, capsys):

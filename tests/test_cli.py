@@ -261,10 +261,11 @@ def test_failures_are_told_once_with_their_line(tmp_path, capsys):
     assert out.startswith("undecided  local/noise  20 of 20 runs are missing, 20 of them failed")
 
 
-def test_a_report_does_not_spoil_a_new_store(tmp_path, capsys):
+def test_a_report_makes_no_store(tmp_path, capsys):
     path = write_claim(tmp_path)
     options = [path, "--scale", "smoke", "--store", tmp_path / "s"]
-    assert simonides("report", *options, capsys=capsys)[0] == 0
+    code, _, err = simonides("report", *options, capsys=capsys)
+    assert code == 2 and "does not exist" in err and not (tmp_path / "s").exists()
     assert simonides("run", *options, "--workers", "1", capsys=capsys)[0] == 0
 
 

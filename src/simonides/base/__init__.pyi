@@ -10,12 +10,16 @@ from .errors import check_seed as check_seed
 from .errors import check_share as check_share
 from .errors import suggest as suggest
 from .files import check_free as check_free
+from .files import check_output_folder as check_output_folder
+from .files import check_output_page as check_output_page
 from .files import new_folder as new_folder
+from .files import output_folder as output_folder
 from .files import read_bytes as read_bytes
 from .files import read_json as read_json
 from .files import read_json_object as read_json_object
 from .files import read_text as read_text
 from .files import replacing as replacing
+from .files import write_bytes as write_bytes
 from .files import write_text as write_text
 from .hermite import coefficient as coefficient
 from .hermite import normal_mean as normal_mean
@@ -38,3 +42,10 @@ from .statistics import mean_interval as mean_interval
 from .statistics import percentile_interval as percentile_interval
 from .statistics import resampled_means as resampled_means
 from .statistics import share_interval as share_interval
+from .streams import leave_streams as leave_streams
+from .streams import open_streams as open_streams
+from .streams import plain as plain
+from .streams import say as say
+from .streams import say_json as say_json
+from .streams import tell as tell
+from .tensor_files import write_tensors as write_tensors

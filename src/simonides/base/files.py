@@ -13,6 +13,12 @@ from typing import Any
 from simonides.base.errors import SimonidesError
 
 _MOST = 2**30
+# marks a folder that `output_folder` made
+_OURS = ".simonides"
+# in the head of every page
+_GENERATOR = b'name="generator" content="simonides'
+_UMASK = os.umask(0)
+os.umask(_UMASK)
 
 
 def read_bytes(path: Path | str, most: int = _MOST) -> bytes:
@@ -93,6 +99,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
+        partial.chmod(0o666 & ~_UMASK)  # some writers make files that nobody else may read
         partial.replace(path)
     except OSError as error:
         raise SimonidesError(
@@ -113,6 +120,48 @@ def write_text(path: Path, content: str) -> None:
         partial.write_text(content, encoding="utf-8")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, whole or not at all.
+
+    Raises:
+        SimonidesError: when it cannot be written.
+    """
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def check_output_folder(folder: Path) -> None:
+    """Raise `SimonidesError` unless a folder is not there, is empty, or was made by `output_folder`."""
+    if folder.exists() and not folder.is_dir():
+        raise SimonidesError(f"{folder} is a file; give a folder to write to.")
+    try:
+        strange = folder.is_dir() and not (folder / _OURS).exists() and next(folder.iterdir(), None)
+    except OSError as error:
+        raise SimonidesError(f"{folder} cannot be read: {error.strerror}; give another folder.") from None
+    if strange:
+        raise SimonidesError(
+            f"{folder} holds files that simonides did not write, such as {strange.name}; give a new folder."
+        )
+
+
+def check_output_page(path: Path) -> None:
+    """Raise `SimonidesError` where a page would take the place of a file that is none of ours."""
+    if path.exists() and (path.is_dir() or _GENERATOR not in read_bytes(path)[:2000]):
+        raise SimonidesError(f"{path} exists and is no page of simonides; give another name.")
+
+
+def output_folder(folder: Path) -> Path:
+    """Make a folder for what is written, or take up one that was made so before: no file of a user is overwritten.
+
+    Raises:
+        SimonidesError: when it holds something else, or cannot be written.
+    """
+    check_output_folder(folder)
+    if not (folder / _OURS).exists():
+        write_text(folder / _OURS, "What simonides writes goes into this folder.\n")
+    return folder
+
+
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder beside the wanted one, which takes its place when all is well and vanishes when not.
@@ -126,6 +175,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
+        for path in partial.rglob("*"):
+            if path.is_file():
+                path.chmod(0o666 & ~_UMASK)
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)

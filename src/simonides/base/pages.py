@@ -8,6 +8,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from simonides.base.files import write_bytes
+
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -23,7 +25,8 @@ def page(template: Path, **values: Any) -> str:
         loader=jinja2.FileSystemLoader(folders), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     css = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-    return pages.get_template(template.name).render(css=css, version=package_version("simonides"), **values)
+    text = pages.get_template(template.name).render(css=css, version=package_version("simonides"), **values)
+    return text.encode("utf-8", "backslashreplace").decode()  # half a character is written out
 
 
 def package_version(name: str) -> str:
@@ -36,8 +39,7 @@ def package_version(name: str) -> str:
 
 def place_figure(files: Mapping[str, bytes], folder: Path, name: str, caption: str) -> dict[str, Any]:
     """Write a figure's files as figures/NAME.*; returns what a page's template shows of it."""
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
     for kind, content in files.items():
-        (folder / "figures" / f"{name}.{kind}").write_bytes(content)
+        write_bytes(folder / "figures" / f"{name}.{kind}", content)
     svg = Markup(files["svg"].decode())
     return {"svg": svg, "png": f"figures/{name}.png", "pdf": f"figures/{name}.pdf", "caption": caption}

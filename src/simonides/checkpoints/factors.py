@@ -6,10 +6,9 @@ from pathlib import Path
 
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, write_tensors
 
 Factors = tuple[Float[Tensor, "m r"], Float[Tensor, "r n"]]
 
@@ -22,14 +21,10 @@ def save_factors(factors: Mapping[tuple[int, str], Factors], path: Path | str) -
     """
     tensors: dict[str, Tensor] = {}
     for (layer, matrix), (left, right) in factors.items():
-        tensors[f"layers.{layer}.{matrix}.left"] = left.contiguous().clone()
-        tensors[f"layers.{layer}.{matrix}.right"] = right.contiguous().clone()
+        tensors[f"layers.{layer}.{matrix}.left"] = left
+        tensors[f"layers.{layer}.{matrix}.right"] = right
     about = {"simonides": json.dumps({"product": "W = left @ right", "matrices": len(factors)})}
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, path, metadata=about)
-    except (OSError, SafetensorError) as error:
-        raise SimonidesError(f"{path} cannot be written: {error}; choose another place.") from None
+    write_tensors(Path(path), tensors, about)
     return sum(tensor.numel() for tensor in tensors.values())
 
 

@@ -14,6 +14,7 @@ from simonides.base import SimonidesError, new_folder
 from simonides.checkpoints.bridge import CheckpointModel
 from simonides.checkpoints.opening import quiet_transformers, read_config
 from simonides.checkpoints.tokens import TextTokens
+from simonides.checkpoints.weight_files import weight_files
 
 # whatever of these a checkpoint brings goes with it
 _BESIDE = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "generation_config.json")
@@ -78,7 +79,7 @@ def _write_encoder(model: CheckpointModel, source: Path, place: Path) -> None:
     own = dict(model.model.state_dict())
     prefix = f"{model.model.base_model_prefix}."
     tensors: dict[str, Tensor] = {}
-    for path in sorted(source.glob("*.safetensors")):
+    for path in weight_files(source):
         with safe_open(path, "pt") as file:
             for name in file.keys():  # noqa: SIM118
                 known = name.removeprefix(prefix).replace("LayerNorm.gamma", "LayerNorm.weight")

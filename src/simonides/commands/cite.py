@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from simonides.base import say
 from simonides.commands.shared import Target
 from simonides.commands.targets import described
 
@@ -21,5 +22,5 @@ def execute(options: Cite) -> int:
     from simonides.lab import bibtex
 
     references = dict.fromkeys(key for claim in described(options.target) for key in claim["references"])
-    print(bibtex(list(references)))
+    say(bibtex(list(references)))
     return 0

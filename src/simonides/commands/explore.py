@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, say
 
 _HOST = "127.0.0.1"
 
@@ -29,23 +29,25 @@ class Explore:
 
 def execute(options: Explore) -> int:
     """Write the page, or serve it until Ctrl-C."""
-    from simonides.base import write_text
+    from simonides.base import check_output_page, write_text
     from simonides.papers.memories.explore import explore_page
 
+    if options.out is not None:
+        check_output_page(options.out)
     text = explore_page()
     if options.out is not None:
         write_text(options.out, text)
-        print(f"page: {options.out.resolve()}")
+        say(f"page: {options.out.resolve()}")
         return 0
     with server(text, options.port) as running:
         address = f"http://{_HOST}:{running.server_port}/"
-        print(f"{address} (Ctrl-C ends it)", flush=True)
+        say(f"{address} (Ctrl-C ends it)")
         if options.browser:
             webbrowser.open(address)
         try:
             running.serve_forever()
         except KeyboardInterrupt:
-            print()
+            say()
     return 0
 
 

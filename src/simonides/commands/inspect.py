@@ -1,14 +1,12 @@
 """`inspect`: every head and hidden unit of a checkpoint, or of the steps of a training, on one page."""
 
-import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, say, say_json, tell
 from simonides.commands.shared import Checkpoint, Json, check_there, out_folder, step_folders
 
 if TYPE_CHECKING:
@@ -44,6 +42,8 @@ class Inspect:
 
 def execute(options: Inspect) -> int:
     """Read a checkpoint, write its page, print its foremost heads."""
+    check_there(options.checkpoint)
+    out = out_folder(options.out, "inspection", options.checkpoint)
     from simonides.base import progress, read_text
     from simonides.checkpoints import open_checkpoint
     from simonides.probes import Reading, inspect, inspect_training
@@ -56,10 +56,8 @@ def execute(options: Inspect) -> int:
         text=text,
         seed=options.seed,
     )
-    check_there(options.checkpoint)
     steps = step_folders(options.checkpoint)
     last = steps[-1][1] if steps else options.checkpoint
-    out = out_folder(options.out, "inspection", options.checkpoint)
     with progress(not options.json) as start:
         tokenizer = _tokenizer(last)
         history = inspect_training(steps, tokenizer, reading, start("history", len(steps))) if steps else None
@@ -78,18 +76,18 @@ def execute(options: Inspect) -> int:
             "history": None if history is None else history.to_dicts(),
             "page": str(index.resolve()),
         }
-        print(json.dumps(shown, indent=1))
+        say_json(shown)
         return 0
     for row in best.to_dicts():
-        print(
+        say(
             f"layer {row['layer']:2} head {row['head']:2}: induction {row['induction']:.2f} "
             f"[{row['induction_low']:.2f}, {row['induction_high']:.2f}], previous token {row['previous']:.2f}, "
             f"copies {row['copied']:.2f} of tokens{_asked_interval(row)}, "
             f"positive eigenvalues {row['positive']:+.2f}"
         )
     if inspection.repeated is not None:
-        print(f"{reading.material} read a second time: {inspection.repeated:.0%} predicted")
-    print(f"page: {index.resolve()}")
+        say(f"{reading.material} read a second time: {inspection.repeated:.0%} predicted")
+    say(f"page: {index.resolve()}")
     return 0
 
 
@@ -106,5 +104,5 @@ def _tokenizer(checkpoint: Path) -> "TextTokens | None":
     try:
         return TextTokens(checkpoint)
     except SimonidesError as error:
-        print(f"tokens are shown by their numbers: {error}", file=sys.stderr)
+        tell(f"no tokenizer found; showing token ids: {error}")
         return None

@@ -1,8 +1,8 @@
 """`list`: every claim, a line each, read without importing one."""
 
-import json
 from dataclasses import dataclass
 
+from simonides.base import say, say_json
 from simonides.commands.shared import Json
 from simonides.lab import loading
 
@@ -21,9 +21,9 @@ def execute(options: List) -> int:
     """Names and first lines, read without importing a claim."""
     files = loading.scan()
     if options.json:
-        print(json.dumps([{"claim": f.id, "paper": f.paper, "summary": f.summary} for f in files], indent=1))
+        say_json([{"claim": f.id, "paper": f.paper, "summary": f.summary} for f in files])
         return 0
     width = max(len(file.id) for file in files)
     for file in files:
-        print(f"{file.id:{width}}  {file.summary}")
+        say(f"{file.id:{width}}  {file.summary}")
     return 0

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, say
 
 # may change when a training goes on
 _FREE = ("out", "steps")
@@ -85,24 +85,19 @@ def execute(options: Pretrain) -> int:
     )
     last = {name: float(values[-1]) for name, values in history.columns.items()}
     weights = sum(parameter.numel() for parameter in model.parameters())
-    print(
-        f"{weights:,} weights, {history.steps[-1]} steps: {last['held_out']:.2f} nats a character on unread text;"
-    )
-    print(
-        f"its passages {last['first_reading']:.2f} in a first reading, {last['second_reading']:.2f} in a second."
-    )
-    print(f"{len(history.steps)} checkpoints: {options.out.resolve()}")
+    say(f"{weights:,} weights, {history.steps[-1]} steps: {last['held_out']:.2f} nats a character on unread text;")
+    say(f"its passages {last['first_reading']:.2f} in a first reading, {last['second_reading']:.2f} in a second.")
+    say(f"{len(history.steps)} checkpoints: {options.out.resolve()}")
     return 0
 
 
 def _settle(options: Pretrain, content: str) -> None:
     """Write what the training is, or check that it is the one that is there."""
-    from simonides.base import read_json_object, write_text
+    from simonides.base import check_output_folder, output_folder, read_json_object, write_text
 
     settings = {name: value for name, value in asdict(options).items() if name not in _FREE}
     settings["text"] = hashlib.sha256(content.encode()).hexdigest()[:16]
-    if options.out.exists() and not options.out.is_dir():
-        raise SimonidesError(f"{options.out} is a file; give a folder to write to.")
+    check_output_folder(options.out)
     path = options.out / "settings.json"
     if path.exists():
         there = read_json_object(path)
@@ -113,4 +108,5 @@ def _settle(options: Pretrain, content: str) -> None:
                 f"not {settings[other[0]]}; go on with that, or give another folder."
             )
         return
+    output_folder(options.out)
     write_text(path, json.dumps(settings, indent=1))

@@ -1,6 +1,5 @@
 """`recall`: a table of facts in one matrix or in a trained transformer, asked from the command line."""
 
-import json
 import math
 import sys
 from dataclasses import asdict, dataclass
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from simonides.base import SimonidesError, check_memory
+from simonides.base import SimonidesError, check_memory, say, say_json
 from simonides.commands.shared import Columns, Header, Json, column_names, tell_table
 
 if TYPE_CHECKING:
@@ -77,32 +76,28 @@ def execute(options: Recall) -> int:
     answers = [memory.ask(key, options.top) for key in options.keys or _examples(memory)]
     expected = memory.expected_right
     if options.json:
-        print(
-            json.dumps(
-                {
-                    "table": table.name,
-                    "facts": len(table),
-                    "answers": len(table.answers),
-                    "d": memory.d,
-                    "right": memory.right,
-                    "expected_right": expected,
-                    "asked": [_as_json(answer) for answer in answers],
-                },
-                indent=1,
-                ensure_ascii=False,
-            )
+        say_json(
+            {
+                "table": table.name,
+                "facts": len(table),
+                "answers": len(table.answers),
+                "d": memory.d,
+                "right": memory.right,
+                "expected_right": expected,
+                "asked": [_as_json(answer) for answer in answers],
+            }
         )
         return 0
     for answer in answers:
         best = ", ".join(f"{name} {score:.2f}" for name, score in answer.best)
         mark = "right" if answer.right else f"wrong, stored was {answer.expected}"
-        print(f"{answer.key}: {best}  (margin {answer.margin:+.2f}, {mark})")
-    print(
+        say(f"{answer.key}: {best}  (margin {answer.margin:+.2f}, {mark})")
+    say(
         f"{memory.right} of {len(table)} facts recalled from one {memory.d} x {memory.d} matrix"
         f" ({len(table.answers)} different answers)."
     )
     if expected is not None:
-        print(
+        say(
             f"Theory expects {expected:.1f} at this d and N, and d = {memory.width_needed()} for 99 % "
             "of this table by outer products."
         )
@@ -136,24 +131,24 @@ def _trained(options: Recall, table: "FactTable") -> int:
             "hallucinating": {"step": known.steps[worst], "share": float(astray[worst])},
             "asked": [asdict(answer) for answer in answers],
         }
-        print(json.dumps(summary, indent=1, ensure_ascii=False))
+        say_json(summary)
         return 0
     for answer in answers:
         best = ", ".join(f"{name} {p:.2f}" for name, p in answer.best)
-        print(f"{answer.key}: {best}  ({'right' if answer.right else f'wrong, the table has {answer.expected}'})")
+        say(f"{answer.key}: {best}  ({'right' if answer.right else f'wrong, the table has {answer.expected}'})")
         if (stage := answer.hallucinated) is not None:
-            print(
+            say(
                 f"  after {stage.step} steps it said {stage.answer} ({stage.probability:.2f}): an answer to this "
                 f"relation for another subject, {stage.distance:.2f} away from p(a | r)"
             )
         if answer.known_from is not None:
-            print(f"  right since step {answer.known_from}")
-    print(
+            say(f"  right since step {answer.known_from}")
+    say(
         f"{known.right} of {len(table)} facts recalled by a one-layer transformer of {known.parameters:,} trained "
         f"weights after {known.steps[-1]} steps ({len(table.answers)} different answers)."
     )
     if astray[worst] > 0:
-        print(
+        say(
             f"It hallucinated most after {known.steps[worst]} steps: {astray[worst]:.0%} of its answers fitted "
             "the relation and belonged to another subject."
         )

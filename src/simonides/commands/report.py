@@ -1,12 +1,12 @@
 """`report`: offline pages of what a store holds."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import arg
 
+from simonides.base import SimonidesError, check_output_folder, say, tell
 from simonides.commands.shared import STORE, Scale, StoreFolder, Target
 from simonides.commands.targets import find
 
@@ -31,14 +31,16 @@ def execute(options: Report) -> int:
     from simonides.commands.verdict import verdict_line
     from simonides.lab import Plan, Store, write_report
 
-    plans = [Plan(file, options.scale) for file in find(options.target)]
-    store = Store(options.store)
-    if options.out is None:
-        store.open_for_writing()
-    index, verdicts, problems = write_report(plans, store, options.out or options.store / "report")
+    files = find(options.target)
+    if not options.store.exists():
+        raise SimonidesError(f"store {options.store} does not exist; nothing has been run there.")
+    out = options.out or options.store / "report"
+    check_output_folder(out)
+    plans = [Plan(file, options.scale) for file in files]
+    index, verdicts, problems = write_report(plans, Store(options.store), out)
     for verdict in verdicts:
-        print(verdict_line(verdict))
+        say(verdict_line(verdict))
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    print(f"report: {index.resolve()}")
+        tell(f"error: {problem}")
+    say(f"report: {index.resolve()}")
     return 2 if problems else 0

@@ -1,14 +1,12 @@
 """`run`: measure what a store does not hold yet, then judge it."""
 
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, say, say_json, tell
 from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def execute(options: Run, unknown: Sequence[str]) -> int:
     entries = []
     for one in ran:
         if one.problem:
-            print(f"error: {one.plan.file.id}: {one.problem}", file=sys.stderr)
+            tell(f"error: {one.plan.file.id}: {one.problem}")
             code = 2
             continue
         assert one.gathered is not None
@@ -91,9 +89,9 @@ def execute(options: Run, unknown: Sequence[str]) -> int:
         counts = {"reused": one.reused, "computed": one.computed, "failed": one.failed, "damaged": one.damaged}
         entries.append({**entry, **counts})
         if not options.json:
-            print(text)
+            say(text)
     if options.json:
-        print(json.dumps(entries, indent=1))
+        say_json(entries)
     return code
 
 

@@ -1,14 +1,13 @@
 """Options that several commands take, and where what they read and write is."""
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import FlagConversionOff, Positional, arg
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_output_folder, tell
 
 STORE = Path("simonides-store")
 Scale = Annotated[
@@ -40,11 +39,11 @@ Json = Annotated[bool, arg(help="Print JSON instead of text.")]
 def tell_table(name: str, first_row: str, unused: Sequence[str], left_out: Mapping[str, int]) -> None:
     """On standard error what was guessed of a file, and what of it was left out."""
     if first_row:
-        print(f"{name}: the first row was taken as {first_row} (--header True or False)", file=sys.stderr)
+        tell(f"{name}: the first row was taken as {first_row} (--header True or False)")
     if unused:
-        print(f"{name}: columns that are not used: {', '.join(unused)}", file=sys.stderr)
+        tell(f"{name}: columns that are not used: {', '.join(unused)}")
     for reason, rows in left_out.items():
-        print(f"{name}: {rows} row{'s' if rows > 1 else ''} left out: {reason}", file=sys.stderr)
+        tell(f"{name}: {rows} row{'s' if rows > 1 else ''} left out: {reason}")
 
 
 def column_names(given: str | None) -> tuple[str, ...] | None:
@@ -64,15 +63,14 @@ def out_folder(wanted: Path | None, kind: str, checkpoint: Path) -> Path:
     """The folder asked for, or one named after the checkpoint.
 
     Raises:
-        SimonidesError: when it is a file.
+        SimonidesError: when it is a file, or holds files that simonides did not write.
     """
     source = checkpoint.resolve()
     name = source.name.removesuffix(".gguf")
     if re.fullmatch(r"step-?\d+", name):  # every training has such steps
         name = f"{source.parent.name}-{name}"
     folder = wanted or Path(f"{kind}-{name}")
-    if folder.exists() and not folder.is_dir():
-        raise SimonidesError(f"{folder} is a file; give a folder to write to.")
+    check_output_folder(folder)
     return folder
 
 
@@ -88,5 +86,5 @@ def step_folders(checkpoint: Path) -> list[tuple[int, Path]]:
     whole = [(n, p) for n, p in steps if (p / "config.json").exists() and any(p.glob("*.safetensors"))]
     for _, path in steps:
         if all(path != other for _, other in whole):
-            print(f"{path} is not finished, and is left out", file=sys.stderr)
+            tell(f"{path} is not finished, and is left out")
     return whole

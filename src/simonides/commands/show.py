@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from simonides.base import say
 from simonides.commands.shared import Target
 from simonides.commands.targets import described
 
@@ -19,7 +20,7 @@ class Show:
 def execute(options: Show) -> int:
     """Print question, source, sizes and rules."""
     for claim in described(options.target):
-        print("\n".join(claim["lines"]))
+        say("\n".join(claim["lines"]))
     return 0
 
 

@@ -1,9 +1,9 @@
 """`status`: how much of each plan a store holds. It reads names of folders alone, so it answers at once."""
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from simonides.base import say, say_json
 from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
 from simonides.commands.targets import existing, find
 
@@ -46,15 +46,15 @@ def execute(options: Status) -> int:
             }
         )
     if options.json:
-        print(json.dumps(entries, indent=1))
+        say_json(entries)
         return 0
     width = max(len(str(entry["claim"])) for entry in entries)
     for entry in entries:
         failed = f", {len(entry['failed'])} failed" if entry["failed"] else ""
         line = f"{entry['claim']:{width}}  {entry['present']} of {entry['planned']} runs at scale {options.scale}"
-        print(line + failed)
+        say(line + failed)
         for reason in entry["failed"][:_SHOWN]:
-            print(f"    {reason}")
+            say(f"    {reason}")
     return 0
 
 

@@ -1,9 +1,9 @@
 """From a name on the command line to claims, stores and what claims say of themselves."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simonides.base import tell
 from simonides.lab import described, find
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ __all__ = ["described", "existing", "existing_folder", "find"]
 def existing_folder(folder: Path) -> Path:
     """The folder of a store to read from, with a word where there is none yet."""
     if not folder.exists():
-        print(f"store {folder} does not exist yet; nothing has been run there", file=sys.stderr)
+        tell(f"store {folder} does not exist yet; nothing has been run there")
     return folder
 
 

@@ -2,14 +2,13 @@
 
 import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, say, say_json, tell
 from simonides.commands.shared import (
     Checkpoint,
     Columns,
@@ -87,13 +86,13 @@ class Truncate:
 
 def execute(options: Truncate) -> int:
     """Check the options, cut or search, print and write."""
-    from simonides.base import check_free, progress, read_text, write_text
+    check_there(options.checkpoint)
+    from simonides.base import check_free, output_folder, progress, read_text, write_text
     from simonides.checkpoints import TextTokens, open_checkpoint
     from simonides.probes import Material, keys_named, make_bench, search_truncations, truncate
 
     cut = _cut(options)
     shares = _shares(options.shares) if options.search else ()
-    check_there(options.checkpoint)
     out = out_folder(options.out, "truncation", options.checkpoint)
     if steps := step_folders(options.checkpoint):
         raise SimonidesError(
@@ -122,9 +121,7 @@ def execute(options: Truncate) -> int:
         bench = make_bench(model, material, tokenizer, words)
         if bench.left_out:
             asked = len(bench.left_out) + (0 if bench.questions is None else len(bench.questions))
-            print(
-                f"{len(bench.left_out)} of {asked} questions are left out; {bench.left_out[-1]}", file=sys.stderr
-            )
+            tell(f"{len(bench.left_out)} of {asked} questions are left out; {bench.left_out[-1]}")
         before = bench.judge()
         _say_untouched(before, bench, options)
         common: dict[str, Any] = {
@@ -140,11 +137,11 @@ def execute(options: Truncate) -> int:
         else:
             advance = start("cutting", matrices + 2 + options.controls)
             shown = _truncated(truncate(bench, cut, tick=advance, **common), options, out)
-    write_text(out / "truncation.json", json.dumps(shown, indent=1))
+    write_text(output_folder(out) / "truncation.json", json.dumps(shown, indent=1))
     if options.json:
-        print(json.dumps(shown, indent=1))
+        say_json(shown)
     else:
-        print(f"written: {(out / 'truncation.json').resolve()}")
+        say(f"written: {(out / 'truncation.json').resolve()}")
     return 0
 
 
@@ -181,33 +178,34 @@ def _shares(given: str) -> tuple[float, ...]:
 def _say_untouched(before: "Judged", bench: "Bench", options: Truncate) -> None:
     vocabulary = bench.model.sizes.vocabulary
     if math.log(before.perplexity) > 0.8 * math.log(vocabulary):
-        print(
+        tell(
             f"the untouched model's perplexity is {before.perplexity:.0f} of {vocabulary} tokens, near chance: do "
-            "tokenizer and weights belong together, and is the text in its language?",
-            file=sys.stderr,
+            "tokenizer and weights belong together, and is the text in its language?"
         )
     if not options.json:
-        print(_line("untouched", before, None))
+        say(_line("untouched", before, None))
 
 
 def _truncated(truncation: "Truncation", options: Truncate, out: Path) -> dict[str, Any]:
+    from simonides.base import output_folder
+
     before, matrices = truncation.untouched, truncation.matrices()
-    out.mkdir(parents=True, exist_ok=True)
+    output_folder(out)
     if options.save == "factors":
         kept = truncation.save_factors(out / "factors.safetensors")
     elif options.save == "checkpoint":
         truncation.save_checkpoint(options.checkpoint, out / "checkpoint")
     if not options.json:
         for name, judged in truncation.rows[1:]:
-            print(_line(name, judged, before))
+            say(_line(name, judged, before))
         for row in matrices.iter_rows(named=True):
-            print(
+            say(
                 f"  layer {row['layer']} {row['matrix']}: rank {row['rank']} of {row['of']}, "
                 f"{row['error']:.3f} of its norm left out"
             )
         if options.save == "factors":
             whole = sum(matrix.numel() for matrix in truncation.cut().values())
-            print(f"  factors.safetensors: {kept:,} numbers in place of {whole:,}")
+            say(f"  factors.safetensors: {kept:,} numbers in place of {whole:,}")
     return {
         "untouched": before.table(before),
         "truncated": truncation.truncated.table(before),
@@ -221,16 +219,16 @@ def _searched(search: "TruncationSearch", options: Truncate, out: Path) -> dict[
     page = search.write(out, options.checkpoint.name)
     rows = search.rows()
     if not options.json:
-        print(f"chosen on {len(search.chosen_by)} questions, reported on the other {len(search.reported_on)}:")
+        say(f"chosen on {len(search.chosen_by)} questions, reported on the other {len(search.reported_on)}:")
         for row in rows:
             low, high = row["gain_interval"]
-            print(
+            say(
                 f"  {row['edit']}: accuracy {row['accuracy']:.3f}, "
                 f"gain {row['gain']:+.3f} [{low:+.3f}, {high:+.3f}], "
                 f"p(answer) {row['probability']:.3f}, p({options.generic}) {row['generic']:.3f}, "
                 f"perplexity {row['perplexity']:.2f}"
             )
-        print(f"page: {page.resolve()}")
+        say(f"page: {page.resolve()}")
     composed = None if search.composed is None else {"edits": list(map(str, search.composed[0])), **rows[-1]}
     return {
         "page": str(page.resolve()),

@@ -1,10 +1,10 @@
 """`verdict`: what is to be thought of what a store holds, without measuring anything."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simonides.base import say, say_json
 from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
 from simonides.commands.targets import existing_folder, find
 
@@ -36,10 +36,10 @@ def execute(options: Verdict) -> int:
         for file in find(options.target)
     ]
     if options.json:
-        print(json.dumps([one["verdict"] for one in judged], indent=1))
+        say_json([one["verdict"] for one in judged])
     else:
         for one in judged:
-            print("\n".join(one["lines"]))
+            say("\n".join(one["lines"]))
     return 1 if any(one["verdict"]["verdict"] == "fails" for one in judged) else 0
 
 

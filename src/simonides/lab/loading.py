@@ -3,13 +3,14 @@
 import ast
 import hashlib
 import importlib
+import re
 import sys
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
-from simonides.base import SimonidesError, suggest
+from simonides.base import SimonidesError, read_text, suggest
 from simonides.lab.registry import folders, groups
 
 _PACKAGE = Path(__file__).parent.parent
@@ -40,10 +41,7 @@ class ClaimFile:
         Raises:
             SimonidesError: when the file cannot be read, or is no UTF-8 text.
         """
-        try:
-            return self.path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SimonidesError(f"claim file {self.path} cannot be read as UTF-8 text: {error}.") from None
+        return read_text(self.path)
 
     @property
     def paper(self) -> str:
@@ -70,7 +68,9 @@ class ClaimFile:
             module = self._import()
         except SimonidesError as error:
             raise SimonidesError(f"{self.path}: {error}") from None
-        except (Exception, SystemExit) as error:  # whatever a stranger's file raises is reported with its place
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a stranger's file raises is reported with its place
             line = line_in(self.path, error)
             raise SimonidesError(
                 f"{self.path}{line} cannot be loaded: {type(error).__name__}: {error}; mend the file."
@@ -113,7 +113,15 @@ def scan() -> list[ClaimFile]:
 
 
 def local(path: Path) -> ClaimFile:
-    """A claim file outside the package."""
+    """A claim file outside the package.
+
+    Raises:
+        SimonidesError: when its name is not one that folders, links and terminals agree on.
+    """
+    if not re.fullmatch(r"[\w-]+", path.stem) or not path.stem.isprintable():
+        raise SimonidesError(
+            f"claim file {path.name!r}: give it a name of letters, digits, _ and -, such as my_claim.py."
+        )
     return ClaimFile(f"local/{path.stem.replace('_', '-')}", path.resolve())
 
 

@@ -175,7 +175,9 @@ def _measure(task: Task, scratch: Path) -> Measured:
             columns = claim.measure(runs, **dict(task.points[0].parameters))
         seconds = time.perf_counter() - start
         tables = _tables(columns, task.points)
-    except (Exception, SystemExit) as error:  # a stranger's measure may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's measure may raise anything
         place = f" ({task.file.path.name}{line})" if (line := line_in(task.file.path, error)) else ""
         refused = isinstance(error, SimonidesError) and not isinstance(error, DivergenceError)
         message = str(error) if isinstance(error, SimonidesError) else f"{type(error).__name__}: {error}"
@@ -280,6 +282,8 @@ def _tables(columns: object, points: tuple[Point, ...]) -> list[pl.DataFrame]:
                 f"column {name!r} is {given}; it must be a tensor of shape [{len(points)}], one number a run, "
                 f"or [{len(points)}, rows]."
             )
+        if column.is_complex():
+            raise SimonidesError(f"column {name!r} is complex; return its real and imaginary parts, or its size.")
         rows = max(rows, column.shape[1] if column.dim() == 2 else 1)
     arrays = {}
     for name, column in columns.items():

@@ -15,7 +15,7 @@ import polars as pl
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 
-from simonides.base import SimonidesError, page, place_figure
+from simonides.base import output_folder, page, place_figure, replacing, write_text
 from simonides.lab.claim import Claim
 from simonides.lab.figures import render
 from simonides.lab.plan import Plan
@@ -55,13 +55,9 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
     """Write the pages of some claims at one scale; returns the index, the verdicts, and what could not be drawn.
 
     Raises:
-        SimonidesError: when the folder cannot be written.
+        SimonidesError: when the folder cannot be written, or holds files of others.
     """
-    try:
-        for name in ("figures", "tables"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SimonidesError(f"report folder {folder} cannot be written: {error.strerror}.") from None
+    output_folder(folder)
     scale = plans[0].scale
     papers: dict[str, list[_Entry]] = {}
     for plan in plans:
@@ -74,7 +70,7 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
             counts=_counts(entries),
             scale=scale,
         )
-        (folder / f"{paper}.html").write_text(text, encoding="utf-8")
+        write_text(folder / f"{paper}.html", text)
     listing = [{"name": n, "title": paper_title(n), "entries": entries} for n, entries in papers.items()]
     every = [entry for entries in papers.values() for entry in entries]
     shown = {"papers": listing, "counts": _counts(every), "scale": scale}
@@ -84,9 +80,7 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
         "gallery": "All figures, with their verdicts",
     }
     for name, title in titles.items():
-        (folder / f"{name}.html").write_text(
-            page(_TEMPLATES / f"{name}.html", title=title, **shown), encoding="utf-8"
-        )
+        write_text(folder / f"{name}.html", page(_TEMPLATES / f"{name}.html", title=title, **shown))
     problems = [f"{entry.verdict.claim}: {problem}" for entry in every for problem in entry.problems]
     return folder / "index.html", [entry.verdict for entry in every], problems
 
@@ -161,12 +155,12 @@ def formula(latex: str) -> Markup | None:
         return None
     try:
         tree = convert_to_element(latex, display="block")
+        for element in tree.iter():
+            element.attrib.pop("href", None)
+        text = ElementTree.tostring(tree, "unicode")
     except Exception:  # the converter raises whatever its parser runs into
         return Markup("<code>{}</code>").format(latex)
-    for element in tree.iter():
-        element.attrib.pop("href", None)
     # the converter writes characters as references, which serialising escapes once more
-    text = ElementTree.tostring(tree, "unicode")
     return Markup(re.sub(r"&amp;(#x[0-9A-Fa-f]+|#[0-9]+|[a-z]+);", r"&\1;", text))
 
 
@@ -178,7 +172,7 @@ def _figures(
     for place, figure in enumerate(claim.figures if gathered.present else (), start=1):
         try:
             files = render(figure, gathered.table, claim.predictions)
-        except SimonidesError as error:
+        except Exception as error:  # a label may be no formula, and the painter raises whatever it runs into
             problems.append(f"figure {place} of {len(claim.figures)} is not drawn: {error}")
             continue
         caption = f"{figure.title}. Points: means with 95 % intervals over seeds."
@@ -195,9 +189,10 @@ def _tables(gathered: Gathered, anchor: str, folder: Path) -> str:
     if not gathered.present:
         return ""
     table = _plain_table(gathered)
-    table.write_parquet(folder / "tables" / f"{anchor}.parquet")
+    with replacing(folder / "tables" / f"{anchor}.parquet") as partial:
+        table.write_parquet(partial)
     text = table.write_csv()
-    (folder / "tables" / f"{anchor}.csv").write_text(text, encoding="utf-8")
+    write_text(folder / "tables" / f"{anchor}.csv", text)
     return "data:text/csv;base64," + base64.b64encode(text.encode()).decode()
 
 

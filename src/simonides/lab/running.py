@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simonides.base import SimonidesError, progress
+from simonides.base import tell as told_on_stderr
 from simonides.lab.engines import Engine
 from simonides.lab.engines.local import Local
 from simonides.lab.environment import chosen_device
@@ -74,7 +75,7 @@ def run(
         SimonidesError: when there is no such claim, a claim is wrong in itself, or the store cannot be written.
     """
     engine = engine or Local()
-    tell = tell or (lambda text: print(text, file=sys.stderr))
+    tell = tell or told_on_stderr
     settings = tuple((overrides or {}).items())
     plans = [Plan(file, scale, settings) for file in find(target)]
     chosen_device(device)

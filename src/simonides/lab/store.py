@@ -25,11 +25,12 @@ from typing import Any
 
 import polars as pl
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, read_bytes, read_json_object
 from simonides.lab.point import KEY_LENGTH, Point, digest_of, settings_text
 
 ROWS, ABOUT = "rows.parquet", "point.json"
 _MARK = "simonides-store.json"
+_FORMAT = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,12 @@ class Store:
             strange = self.root.is_dir() and not (self.root / _MARK).exists() and any(self.root.iterdir())
         except OSError as error:
             raise SimonidesError(f"store {self.root} cannot be read: {error.strerror}.") from None
+        if (self.root / _MARK).exists() and (
+            known := read_json_object(self.root / _MARK).get("format")
+        ) != _FORMAT:
+            raise SimonidesError(
+                f"store {self.root} has the format {known!r}; this version of simonides reads {_FORMAT}."
+            )
         if strange:
             raise SimonidesError(
                 f"folder {self.root} is not empty and no store of simonides; "
@@ -121,7 +128,7 @@ class Store:
         with _writing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             if self.identity is None:
-                _put(self.root / _MARK, json.dumps({"format": 1, "id": uuid.uuid4().hex}) + "\n")
+                _put(self.root / _MARK, json.dumps({"format": _FORMAT, "id": uuid.uuid4().hex}) + "\n")
             with tempfile.TemporaryFile(dir=self.root):
                 pass
 
@@ -147,12 +154,13 @@ class Store:
             return Damage(point=point, folder=folder, reason=reason)
 
         try:
-            about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+            for name in (ABOUT, ROWS):
+                if not (folder / name).exists():
+                    return damage(f"{name} is missing")
+            about = json.loads(read_bytes(folder / ABOUT))
             checksum, definition = about.pop("checksum"), about["definition"]
-            content = (folder / ROWS).read_bytes()
-        except FileNotFoundError as error:
-            return damage(f"{Path(str(error.filename)).name} is missing")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            content = read_bytes(folder / ROWS)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return damage(f"{ABOUT} is unreadable ({error})")
         if digest_of(definition) != point.key:
             return damage(f"{ABOUT} defines another point than its folder's name says")

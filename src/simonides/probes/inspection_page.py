@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from safetensors import SafetensorError
-from safetensors.torch import save_file
 from torch import Tensor
 
-from simonides.base import COLOURS, SimonidesError, page, painted, place_figure
+from simonides.base import COLOURS, output_folder, page, painted, place_figure, write_tensors, write_text
 from simonides.probes.inspection import Inspection
 
 if TYPE_CHECKING:
@@ -26,27 +24,18 @@ def write_inspection(inspection: Inspection, out: Path, name: str) -> Path:
     """Write the page, its figures and tables; returns the page's path.
 
     Raises:
-        SimonidesError: when the folder cannot be written.
+        SimonidesError: when the folder cannot be written, or holds files of others.
     """
-    try:
-        return _write(inspection, out, name)
-    except SafetensorError as error:  # which is no OSError
-        raise SimonidesError(f"{out / 'spectra.safetensors'} cannot be written: {error}.") from None
-    except OSError as error:
-        raise SimonidesError(f"{out} cannot be written: {error.strerror}; give another folder.") from None
-
-
-def _write(inspection: Inspection, out: Path, name: str) -> Path:
     sizes, heads, history = inspection.sizes, inspection.heads, inspection.history
     figures: list[dict[str, Any]] = []
 
     def show(draw: Callable[["Figure"], None], file: str, size: tuple[float, float], caption: str) -> None:
         figures.append(place_figure(painted(draw, caption, size), out, file, caption))
 
-    out.mkdir(parents=True, exist_ok=True)
+    output_folder(out)
     files = ["heads.csv", "units.csv", "spectra.safetensors"]
     if history is not None:
-        history.write_csv(out / "history.csv")
+        write_text(out / "history.csv", history.write_csv())
         files.append("history.csv")
         caption = "The foremost heads, and prediction, along training"
         show(lambda picture: _draw_history(picture.subplots(), history), "history", (6.4, 4.0), caption)
@@ -55,9 +44,9 @@ def _write(inspection: Inspection, out: Path, name: str) -> Path:
     if inspection.spectra:
         caption = "Singular values over the largest, means over a layer's heads"
         show(lambda picture: _draw_spectra(picture, inspection.spectra), "spectra", (8.6, 3.4), caption)
-    heads.write_csv(out / "heads.csv")
-    inspection.units.write_csv(out / "units.csv")
-    save_file(inspection.spectra, out / "spectra.safetensors")
+    write_text(out / "heads.csv", heads.write_csv())
+    write_text(out / "units.csv", inspection.units.write_csv())
+    write_tensors(out / "spectra.safetensors", inspection.spectra)
     titles = {
         "induction": "Looks for what followed the same token before",
         "previous": "Looks at the token before",
@@ -80,7 +69,7 @@ def _write(inspection: Inspection, out: Path, name: str) -> Path:
         files=files,
     )
     index = out / "index.html"
-    index.write_text(text, encoding="utf-8")
+    write_text(index, text)
     return index
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from simonides.base import SimonidesError, page, painted, place_figure
+from simonides.base import output_folder, page, painted, place_figure, write_text
 from simonides.probes.inspection_page import TEMPLATE
 from simonides.probes.searching import TruncationSearch
 
@@ -23,19 +23,12 @@ def write_search(search: TruncationSearch, out: Path, name: str) -> Path:
     """Write the page, its figure and the table of all edits; returns the page's path.
 
     Raises:
-        SimonidesError: when the folder cannot be written.
+        SimonidesError: when the folder cannot be written, or holds files of others.
     """
-    try:
-        return _write(search, out, name)
-    except OSError as error:
-        raise SimonidesError(f"{out} cannot be written: {error.strerror}; give another folder.") from None
-
-
-def _write(search: TruncationSearch, out: Path, name: str) -> Path:
     assert search.untouched.answers is not None
-    out.mkdir(parents=True, exist_ok=True)
+    output_folder(out)
     table = search.table()
-    table.write_csv(out / "edits.csv")
+    write_text(out / "edits.csv", table.write_csv())
     base = float(search.untouched.answers.right.mean())
     roles = list(table["matrix"].unique(maintain_order=True))
     drawn = painted(lambda picture: _draw(picture, table, roles, base), _CAPTION, (3.2 * len(roles) + 1.2, 4.6))
@@ -67,7 +60,7 @@ def _write(search: TruncationSearch, out: Path, name: str) -> Path:
         files=["edits.csv", "truncation.json"],
     )
     index = out / "index.html"
-    index.write_text(text, encoding="utf-8")
+    write_text(index, text)
     return index
 
 

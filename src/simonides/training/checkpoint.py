@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from simonides.base import SimonidesError, replacing
+from simonides.base import SimonidesError, write_tensors
 from simonides.training.distributed import is_first
 from simonides.training.line_search import LineSearch
 from simonides.training.stacking import Stack, keep_optimiser_runs
@@ -57,7 +57,7 @@ def save_state(state: TrainingState, path: Path, settings: str) -> None:
         "settings": _settings(state, settings),
         "scalars": scalars,
     }
-    _write(tensors, path, {"simonides": json.dumps(about)})
+    write_tensors(path, tensors, {"simonides": json.dumps(about)})
 
 
 def load_state(state: TrainingState, path: Path, settings: str) -> None:
@@ -155,7 +155,7 @@ def save_snapshot(model: nn.Module, folder: Path, step: int) -> None:
     Raises:
         SimonidesError: when it cannot be written.
     """
-    _write(model.state_dict(), folder / f"step-{step:06d}.safetensors", {})
+    write_tensors(folder / f"step-{step:06d}.safetensors", model.state_dict())
 
 
 def snapshots(folder: Path) -> dict[int, Path]:
@@ -186,16 +186,6 @@ def load_snapshot(model: nn.Module, path: Path) -> None:
     if {name: value.shape for name, value in stored.items()} != expected:
         raise SimonidesError(f"snapshot {path} is of another model: its tensors have other names or shapes.")
     model.load_state_dict(stored)
-
-
-def _write(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    # two names may share a tensor (tied embeddings): safetensors wants copies
-    copies = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    with replacing(path) as partial:
-        try:
-            save_file(copies, partial, metadata=metadata)
-        except SafetensorError as error:
-            raise OSError(str(error)) from None
 
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
