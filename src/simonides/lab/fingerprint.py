@@ -1,19 +1,55 @@
-"""Fingerprints of code: they change when what is computed may change, not with comments or docstrings."""
+"""Fingerprints of code: they change when what is computed may change, not with comments or docstrings.
+
+A statement is left out only where it can be seen to do no more than give a name to something that is not used; all
+else counts. So a change that does not matter may measure again, and one that matters is never taken for an old result.
+"""
 
 import ast
 import hashlib
 from collections.abc import Iterable, Sequence
 
+from simonides.lab.purity import Pure, is_call_of
 
-def code_fingerprint(source: str, names: Iterable[str]) -> str:
-    """Hash of the definitions `names` in a file's source and, transitively, of all they use in that file.
+# with these a file may reach any name, or its own text: then all of it counts, docstrings and all
+_REACH_ANYTHING = frozenset(
+    {
+        "globals",
+        "locals",
+        "vars",
+        "getattr",
+        "setattr",
+        "delattr",
+        "eval",
+        "exec",
+        "compile",
+        "__import__",
+        "__dict__",
+        "__doc__",
+        "__builtins__",
+        "inspect",
+        "importlib",
+        "modules",
+        "attrgetter",
+        "methodcaller",
+    }
+)
 
-    Every statement that binds, changes or is called upon a name counts as part of it, and so do top-level
-    statements that are no plain definitions (if, for, try, +=, calls). What comes from elsewhere enters by its
-    import line alone: a claim whose result depends on code outside its file states so by its version number.
-    A name that the file does not define, such as one made at run time, makes the whole file count.
+
+def code_fingerprint(source: str, names: Iterable[str], modules: Sequence[str] = ()) -> str:
+    """Hash of what the definitions `names` in a file's source may depend on.
+
+    These are the definitions with all that they use in the file, transitively; every statement that may do more than
+    bind an unused name (decorators, classes with bases, calls, assignments to parts, if, for, try, :=, global); and
+    the whole of a file that looks names up at run time.
+
+    Arguments:
+        source: the file's text.
+        names: what is measured with; a name that the file does not define makes all of it count.
+        modules: texts of the files that it imports from beside it, which count whole.
     """
-    return _fingerprint(ast.parse(source), names, extra=())
+    own = _fingerprint(ast.parse(source), names, extra=())
+    whole = [_text(ast.parse(text)) for text in modules]
+    return hashlib.sha256("\n".join([own, *whole]).encode()).hexdigest()[:16]
 
 
 def keyword_fingerprint(source: str, assigned: str, keyword: str) -> str:
@@ -23,25 +59,36 @@ def keyword_fingerprint(source: str, assigned: str, keyword: str) -> str:
     """
     tree = ast.parse(source)
     for node in tree.body:
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Call)
-            and any(isinstance(target, ast.Name) and target.id == assigned for target in node.targets)
-        ):
-            values = [ast.Expr(given.value) for given in node.value.keywords if given.arg == keyword]
-            if not any(given.arg is None for given in node.value.keywords):
-                used = {n.id for expression in values for n in ast.walk(expression) if isinstance(n, ast.Name)}
-                return _fingerprint(tree, used & _definitions(tree).keys(), extra=values)
+        if (call := is_call_of(node, assigned)) is not None:
+            values: list[ast.stmt] = [ast.Expr(given.value) for given in call.keywords if given.arg == keyword]
+            used = {n.id for expression in values for n in ast.walk(expression) if isinstance(n, ast.Name)}
+            return _fingerprint(tree, used & _definitions(tree).keys(), extra=values)
     return _fingerprint(tree, [""], extra=())
+
+
+def imported_modules(source: str) -> list[str]:
+    """The modules that a file may import at its top, dotted; "package.name" also where name may be no module."""
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            found.append(base)
+            found += [f"{base}.{alias.name}" if node.module else base + alias.name for alias in node.names]
+    return found
 
 
 def _fingerprint(tree: ast.Module, names: Iterable[str], extra: Sequence[ast.stmt]) -> str:
     tree = _one_name_an_import(tree)
     defined = _definitions(tree)
     wanted = list(names)
-    if any(name not in defined for name in wanted):
-        wanted = list(defined)
-    kept = [*extra, *(node for node in tree.body if not _is_definition(node))]
+    if _reaches_anything(tree) or any(name not in defined for name in wanted):
+        return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
+    pure = Pure(tree)
+    kept = [*extra]
+    for node in tree.body:
+        kept += pure.counts(node)
     for node in kept:
         wanted += _used(node, defined)
     seen: set[str] = set()
@@ -52,9 +99,24 @@ def _fingerprint(tree: ast.Module, names: Iterable[str], extra: Sequence[ast.stm
         seen.add(name)
         for node in defined[name]:
             wanted += _used(node, defined)
-    kept += [node for node in tree.body if any(node in defined[name] for name in seen)]
-    texts = [ast.unparse(_without_docstrings(node)) for node in dict.fromkeys(kept)]
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+    # a claim's own statement has given what counts of it above
+    kept += [
+        node for node in tree.body if not is_call_of(node, "claim") and any(node in defined[name] for name in seen)
+    ]
+    return hashlib.sha256("\n".join(_text(node) for node in dict.fromkeys(kept)).encode()).hexdigest()[:16]
+
+
+def _reaches_anything(tree: ast.Module) -> bool:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in _REACH_ANYTHING:
+            return True
+        if isinstance(node, ast.Attribute) and node.attr in _REACH_ANYTHING:
+            return True
+        if isinstance(node, (ast.Import, ast.ImportFrom)) and any(
+            alias.name in _REACH_ANYTHING or alias.asname in _REACH_ANYTHING for alias in node.names
+        ):
+            return True
+    return False
 
 
 def _one_name_an_import(tree: ast.Module) -> ast.Module:
@@ -68,12 +130,6 @@ def _one_name_an_import(tree: ast.Module) -> ast.Module:
         else:
             body.append(node)
     return ast.Module(body, [])
-
-
-def _is_definition(node: ast.stmt) -> bool:
-    text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-    plain = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
-    return text or isinstance(node, plain)
 
 
 def _used(node: ast.stmt, defined: dict[str, list[ast.stmt]]) -> list[str]:
@@ -97,8 +153,9 @@ def _definitions(tree: ast.Module) -> dict[str, list[ast.stmt]]:
     return defined
 
 
-def _without_docstrings(node: ast.stmt) -> ast.stmt:
+def _text(node: ast.stmt | ast.Module) -> str:
+    """Source without comments and docstrings, in one spelling."""
     for inner in ast.walk(node):
         if isinstance(inner, (ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(inner) is not None:
             inner.body = inner.body[1:] or [ast.Pass()]
-    return node
+    return ast.unparse(node)

@@ -5,12 +5,14 @@ import hashlib
 import importlib
 import re
 import sys
+import sysconfig
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 
 from simonides.base import SimonidesError, read_text, suggest
+from simonides.lab.fingerprint import imported_modules
 from simonides.lab.registry import folders, groups
 
 _PACKAGE = Path(__file__).parent.parent
@@ -32,7 +34,7 @@ class ClaimFile:
         # modules do not travel, and a worker's machine may lack a stranger's file, or hold a later one
         if self.path.is_relative_to(_PACKAGE):
             return _in_package, (self.id, self.path.relative_to(_PACKAGE).parts)
-        return _from_text, (self.id, self.path, self.text)
+        return _from_text, (self.id, self.path, self.text, self.local_modules)
 
     @cached_property
     def text(self) -> str:
@@ -42,6 +44,27 @@ class ClaimFile:
             SimonidesError: when the file cannot be read, or is no UTF-8 text.
         """
         return read_text(self.path)
+
+    @cached_property
+    def local_modules(self) -> tuple[str, ...]:
+        """The texts of the files that this one imports, and those import in turn, short of libraries.
+
+        Of a claim of the package these are its paper's own; of a stranger's file whatever lies beside it, in the
+        working folder or on Python's path outside the places of installed packages.
+        """
+        texts: dict[Path, str] = {}
+        waiting = [(self.path, self.text)]
+        while waiting:
+            path, text = waiting.pop()
+            try:
+                names = imported_modules(text)
+            except (SyntaxError, ValueError):  # told when it is loaded
+                continue
+            for place in (found for name in names for found in _local_files(name, path)):
+                if place not in texts and place != self.path:
+                    texts[place] = read_text(place)
+                    waiting.append((place, texts[place]))
+        return tuple(texts[place] for place in sorted(texts))
 
     @property
     def paper(self) -> str:
@@ -92,13 +115,38 @@ class ClaimFile:
         return module
 
 
+def _local_files(name: str, importer: Path) -> list[Path]:
+    """The files of a module that is no part of a library, where there is one of this name."""
+    if name.startswith("simonides.papers."):
+        return _files_of(_PACKAGE.parent.joinpath(*name.split(".")))
+    level = len(name) - len(name.lstrip("."))
+    if level:
+        base = importer.parents[level - 1] if level <= len(importer.parents) else importer.parent
+        return _files_of(base.joinpath(*name.strip(".").split(".")))
+    first = name.partition(".")[0]
+    if first == "simonides" or first in sys.stdlib_module_names:
+        return []
+    libraries = {Path(sysconfig.get_path(kind)) for kind in ("purelib", "platlib", "stdlib")}
+    for folder in (importer.parent, *map(Path, sys.path or ["."])):
+        if any(folder.is_relative_to(library) for library in libraries):
+            continue
+        if files := _files_of(folder.joinpath(*name.split("."))):
+            return files
+    return []
+
+
+def _files_of(place: Path) -> list[Path]:
+    """The file of a module, or of a package."""
+    return [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()]
+
+
 def _in_package(name: str, parts: tuple[str, ...]) -> ClaimFile:
     return ClaimFile(name, _PACKAGE.joinpath(*parts))
 
 
-def _from_text(name: str, path: Path, text: str) -> ClaimFile:
+def _from_text(name: str, path: Path, text: str, local_modules: tuple[str, ...]) -> ClaimFile:
     file = ClaimFile(name, path)
-    file.__dict__["text"] = text
+    file.__dict__.update(text=text, local_modules=local_modules)
     return file
 
 
@@ -166,7 +214,8 @@ def package_fingerprint() -> str:
 
 def sources(file: ClaimFile) -> str:
     """Hash of what a plan is made from: the claim's file and the package."""
-    return hashlib.sha256((file.text + package_fingerprint()).encode()).hexdigest()[:16]
+    texts = (file.text, *file.local_modules, package_fingerprint())
+    return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def line_in(path: Path, error: BaseException) -> str:

@@ -55,7 +55,8 @@ class Plan:
     @cached_property
     def points(self) -> list[Point]:
         """All points, the seeds of a cell beside one another."""
-        code = code_fingerprint(self.file.text, [getattr(self.claim.measure, "__name__", "")])
+        name = getattr(self.claim.measure, "__name__", "")
+        code = code_fingerprint(self.file.text, [name], self.file.local_modules)
         return [
             Point(
                 claim=self.file.id,

@@ -1,0 +1,162 @@
+"""Which statements at the top of a file can be seen to do no more than bind a name."""
+
+import ast
+
+_BUILTINS = frozenset(
+    {
+        "abs",
+        "all",
+        "any",
+        "bool",
+        "dict",
+        "divmod",
+        "enumerate",
+        "float",
+        "frozenset",
+        "int",
+        "len",
+        "list",
+        "max",
+        "min",
+        "pow",
+        "range",
+        "reversed",
+        "round",
+        "set",
+        "sorted",
+        "str",
+        "sum",
+        "tuple",
+        "zip",
+        "Path",
+    }
+)
+# methods that change nothing, of grids and of Python's own containers
+_METHODS = frozenset(
+    {"with_seeds", "items", "keys", "values", "format", "join", "split", "removeprefix", "removesuffix"}
+)
+_DECORATORS = frozenset({"cache", "lru_cache", "dataclass", "wraps"})
+# of a Claim, what is shown, planned or judged, not measured; parameters are part of each point
+_NOT_MEASURED = frozenset(
+    {
+        "question",
+        "statement",
+        "source",
+        "references",
+        "predictions",
+        "rules",
+        "figures",
+        "finding",
+        "scales",
+        "version",
+        "stack",
+    }
+)
+
+
+class Pure:
+    """Which statements at the top of a file do no more than bind a name."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+        self._library = {
+            alias.asname or alias.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "simonides"
+            for alias in node.names
+        }
+        self._asked: set[str] = set()
+
+    def counts(self, node: ast.stmt) -> list[ast.stmt]:
+        """What of a statement counts whatever is measured."""
+        if (call := is_call_of(node, "claim")) is not None:
+            own = [k for k in call.keywords if k.arg not in _NOT_MEASURED or not self._expression(k.value)]
+            return [ast.Expr(k.value) for k in own]
+        return [] if self._statement(node) else [node]
+
+    def _statement(self, node: ast.stmt) -> bool:
+        match node:
+            case ast.Expr(value=ast.Constant()) | ast.Import():
+                return True
+            case ast.ImportFrom():
+                return node.names[0].name != "*"
+            case ast.FunctionDef():
+                return self._definition(node) and not any(isinstance(n, ast.Global) for n in ast.walk(node))
+            case ast.ClassDef(bases=[], keywords=[]):
+                plain = (ast.FunctionDef, ast.AnnAssign, ast.Assign, ast.Expr)
+                inner = all(isinstance(part, plain) and self._statement(part) for part in node.body)
+                return inner and self._decorators(node)
+            case ast.Assign() | ast.AnnAssign():
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names = all(
+                    isinstance(part, (ast.Name, ast.Tuple, ast.expr_context))
+                    for t in targets
+                    for part in ast.walk(t)
+                )
+                kind = [node.annotation] if isinstance(node, ast.AnnAssign) else []
+                values = [*kind, *([] if node.value is None else [node.value])]
+                return names and all(self._expression(value) for value in values)
+        return False
+
+    def _definition(self, node: ast.FunctionDef) -> bool:
+        arguments = node.args
+        defaults = [*arguments.defaults, *(value for value in arguments.kw_defaults if value is not None)]
+        given = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+        types = [part.annotation for part in given if part is not None] + [node.returns]
+        evaluated = [*defaults, *(kind for kind in types if kind is not None)]
+        return self._decorators(node) and all(self._expression(value) for value in evaluated)
+
+    def _decorators(self, node: ast.FunctionDef | ast.ClassDef) -> bool:
+        given = (part.func if isinstance(part, ast.Call) else part for part in node.decorator_list)
+        return all(isinstance(part, ast.Name) and part.id in _DECORATORS for part in given)
+
+    def _expression(self, node: ast.expr) -> bool:
+        """Whether nothing but a value comes of an expression."""
+        if isinstance(node, ast.Lambda):
+            return True
+        if isinstance(node, (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)):
+            return False
+        if isinstance(node, ast.Call) and not self._callable(node.func):
+            return False
+        return all(self._expression(part) for part in _parts(node))
+
+    def _callable(self, node: ast.expr) -> bool:
+        if isinstance(node, ast.Attribute):
+            return node.attr in _METHODS and self._expression(node.value)
+        if not isinstance(node, ast.Name):
+            return False
+        if node.id in self._functions:
+            return self._body(node.id)
+        return node.id in self._library or node.id in _BUILTINS
+
+    def _body(self, name: str) -> bool:
+        """Whether calling a function of the file changes nothing outside it."""
+        if name in self._asked:  # a circle changes nothing by itself
+            return True
+        self._asked.add(name)
+        function = self._functions[name]
+        for part in ast.walk(function):
+            stores = isinstance(part, (ast.Attribute, ast.Subscript)) and not isinstance(part.ctx, ast.Load)
+            if stores or isinstance(part, (ast.Global, ast.Nonlocal, ast.NamedExpr, ast.Import, ast.ImportFrom)):
+                return False
+            if isinstance(part, ast.Call) and not self._callable(part.func):
+                return False
+        return self._definition(function)
+
+
+def _parts(node: ast.AST) -> list[ast.expr]:
+    """The expressions right inside one, through comprehensions and keywords."""
+    found: list[ast.expr] = []
+    for part in ast.iter_child_nodes(node):
+        found += [part] if isinstance(part, ast.expr) else _parts(part)
+    return found
+
+
+def is_call_of(node: ast.stmt, name: str) -> ast.Call | None:
+    """The call of a statement `name = Call(...)`, all by keywords; None of another."""
+    if not isinstance(node, ast.Assign) or [ast.unparse(target) for target in node.targets] != [name]:
+        return None
+    call = node.value
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+        return None
+    return call if all(keyword.arg is not None for keyword in call.keywords) else None
