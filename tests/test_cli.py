@@ -197,7 +197,13 @@ def test_a_claim_file_that_does_not_load_says_where(tmp_path, capsys, content, m
         ("lambda spread: spread", "lambda mass: mass", "asks for ['mass']"),
         ("rules=[", "rules=[], unused=[", "unused"),
         ('"paper": product(size=[4000], spread=[1.0])', '"paper": product(size=[4000])', "scale paper has"),
-        ('column="deviation"', 'column="missing"', "measure does not return"),
+        ('column="deviation"', 'column="missing"', "asks for a prediction of missing"),
+        (
+            'Within(column="deviation", band=0.2)',
+            'Threshold(column="missing", at_most=1)',
+            "measure does not return",
+        ),
+        ("band=0.2", "band=-1", "can never hold"),
     ],
 )
 def test_a_claim_that_does_not_fit_together_says_so(tmp_path, capsys, old, new, message):

@@ -1,11 +1,12 @@
 """Curves and heat maps of a table: they draw, and refuse what is not there."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 import pytest
 
 from simonides.base import SimonidesError
-from simonides.lab.figures import Curves, Film, HeatMap, render
+from simonides.lab.figures import Curves, Film, HeatMap, Overlay, render
 
 
 def table():
@@ -86,3 +87,28 @@ def test_a_film_shows_a_map_for_every_moment():
 def test_a_film_needs_square_maps():
     with pytest.raises(SimonidesError, match="no square map"):
         render(Film(**FILM, **LABELS), film_table().filter((pl.col("q") > 0) | (pl.col("k") > 0)), {})
+
+
+def test_no_figure_averages_over_what_it_was_not_told_of():
+    for figure, names in (
+        (Overlay(y="error", x="d", title="o", **LABELS), "average over t"),
+        (Overlay(y="error", x="row", title="o", **LABELS), "'row' is unknown"),
+        (Curves(ys={"a": "error"}, x="d", title="c", **LABELS), "average over t"),
+        (Curves(ys={"a": "error"}, x="loss", title="c", **LABELS), "average over d, t"),
+    ):
+        with pytest.raises(SimonidesError, match=names):
+            render(figure, table(), {})
+    render(Overlay(y="error", x="d", by="t", title="o", **LABELS), table(), {})
+    along = table().filter(pl.col("cell t") == 10).with_columns((pl.col("cell d") * 3).alias("cell steps"))
+    render(Overlay(y="error", x="d", title="o", **LABELS), along, {})  # steps go with d
+
+
+def test_a_prediction_of_one_cell_is_a_mark():
+    one = table().filter(pl.col("cell d") == 4)
+    figure, axes = plt.subplots()
+    Overlay(y="error", x="d", by="t", title="o", smooth=False, **LABELS).draw(
+        axes, one, {"error": lambda d: 1 / d}
+    )
+    marks = [line for line in axes.lines if line.get_marker() == "_" and line.get_markersize() == 12]
+    assert len(marks) == 2 and [float(m.get_ydata()[0]) for m in marks] == pytest.approx([0.37, 0.28])
+    plt.close(figure)

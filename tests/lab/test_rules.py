@@ -123,7 +123,6 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
         (Threshold(column="value", at_most=1, where={"z": 1}), "grid does not have"),
         (Threshold(column="value", at_most=1, where={"x": 77.0}), "selects no row"),
         (Ordered(column="value", by="x", order=(1.0, 99.0)), "99.0 is missing"),
-        (Ordered(column="value", by="x", order=(1.0,)), "at least two values"),
         (Ordered(column="value", by="y", order=(1.0, 2.0)), "'y' is unknown"),
         (Exponent(of="value", against="width", low=0, high=1), "'width' is unknown"),
         (Exponent(of="value", against="x", low=0, high=1, where={"x": 1.0}), "needs two values"),
@@ -132,6 +131,30 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 def test_rules_that_do_not_fit_say_so(rule, message):
     with pytest.raises(SimonidesError, match=message):
         rule.judge(QUADRATIC)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Exponent(of="value", against="x", low=1.0, high=0.5),
+        lambda: Exponent(of="value", against="x", low=float("nan"), high=0.5),
+        lambda: Within(column="value", band=-0.1),
+        lambda: Within(column="value", band=float("nan")),
+        lambda: Equal(column="value", other="value", tolerance=-1),
+        lambda: Ordered(column="value", by="x", order=(1.0, 2.0), least=float("nan")),
+        lambda: Ordered(column="value", by="x", order=(1.0,)),
+        lambda: Ordered(column="value", by="x", order=(1.0, 1.0)),
+        lambda: Threshold(column="value", at_least=float("nan")),
+    ],
+)
+def test_rules_that_can_never_hold_are_refused(make):
+    with pytest.raises(SimonidesError, match=r"can never hold|two different values|a finite number"):
+        make()
+
+
+def test_a_missing_prediction_is_told_before_work_starts():
+    with pytest.raises(SimonidesError, match=r"prediction of value.*did you mean 'valve'"):
+        check_rule(Within(column="value", band=1), [{"x": 1}], {"valve": None})
 
 
 def test_threshold_takes_one_side():
@@ -159,4 +182,4 @@ def test_a_crossing_of_two_mingled_curves_is_refused():
 )
 def test_rules_are_held_against_the_grid_before_work_starts(rule, message):
     with pytest.raises(SimonidesError, match=message):
-        check_rule(rule, [{"d": 1, "n": 1}, {"d": 2, "n": 1}])
+        check_rule(rule, [{"d": 1, "n": 1}, {"d": 2, "n": 1}], {"v": None})

@@ -70,7 +70,7 @@ def test_is_well_formed(name):
     assert plan.rule
     for grid in claim.scales.values():
         for rule in claim.rules:
-            check_rule(rule, grid.cells)
+            check_rule(rule, grid.cells, FILES[name].module.claim.predictions)
 
 
 @pytest.mark.parametrize("name", sorted(FILES.keys() - TRAINED))

@@ -83,12 +83,13 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a stack: points stored, points failed with the reason, and a word on the numbers."""
+    """What became of a stack: points stored, points failed with the reason, columns, and a word on the numbers."""
 
     claim: str
     computed: int = 0
     failed: tuple[tuple[str, str], ...] = ()
     refused: int = 0
+    columns: tuple[str, ...] = ()
     glimpse: str = ""
 
 
@@ -228,8 +229,9 @@ def keep(measured: Measured, store: Store) -> Outcome:
     Raises:
         StoreError: when the store cannot be written.
     """
-    glimpse = ""
+    glimpse, columns = "", tuple[str, ...]()
     for point, table, about in measured.finished:
+        columns = tuple(table.columns)
         store.write(point, table, about)
         glimpse = f"{point}: " + glimpse_of(table)
     for failed in measured.failed:
@@ -239,6 +241,7 @@ def keep(measured: Measured, store: Store) -> Outcome:
         computed=len(measured.finished),
         failed=tuple((str(failed.point), failed.message) for failed in measured.failed),
         refused=sum(failed.refused for failed in measured.failed),
+        columns=columns,
         glimpse=glimpse,
     )
 

@@ -7,7 +7,7 @@ give about 85 % where 95 % is meant); the largest of many deviations is biased u
 towards undecided and fails.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -48,6 +48,9 @@ class Within:
     column: str
     band: float
     where: Where = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_band(self, 0.0, self.band)
 
     effect: ClassVar[str] = "largest distance"
 
@@ -115,6 +118,9 @@ class Exponent:
     high: float
     where: Where = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check_band(self, self.low, self.high)
+
     effect: ClassVar[str] = "slope"
 
     def __str__(self) -> str:
@@ -150,7 +156,8 @@ class Threshold:
 
     def __post_init__(self) -> None:
         if np.isfinite(self.at_least) == np.isfinite(self.at_most):
-            raise SimonidesError("a Threshold takes one of at_least and at_most.")
+            raise SimonidesError("a Threshold takes one of at_least and at_most, a finite number.")
+        _check_band(self, self.at_least, self.at_most)
 
     effect: ClassVar[str] = "mean nearest to the limit"
 
@@ -179,6 +186,11 @@ class Ordered:
     order: tuple[Value, ...]
     least: float = 0.0
     where: Where = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_band(self, self.least, np.inf)
+        if len(self.order) < 2 or len(set(self.order)) != len(self.order):
+            raise SimonidesError(f"rule '{self}' needs at least two different values in its order.")
 
     effect: ClassVar[str] = "smallest rise"
 
@@ -223,6 +235,9 @@ class Equal:
     tolerance: float
     where: Where = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        _check_band(self, 0.0, self.tolerance)
+
     effect: ClassVar[str] = "largest difference"
 
     def __str__(self) -> str:
@@ -248,8 +263,27 @@ def _factors(against: Against) -> tuple[str, ...]:
     return (against,) if isinstance(against, str) else against
 
 
-def check_rule(rule: Rule, cells: Sequence[Mapping[str, Value]]) -> None:
-    """Raise `SimonidesError` where a rule names parameters or values that the cells do not have."""
+def _check_band(rule: "Rule", low: float, high: float) -> None:
+    """Raise `SimonidesError` where nothing could lie in a rule's band."""
+    if not low <= high:  # a NaN is neither
+        raise SimonidesError(f"rule '{rule}' can never hold: its band reaches from {low:g} to {high:g}.")
+
+
+def columns_of(rule: Rule) -> list[str]:
+    """The measured columns that a rule reads."""
+    of = getattr(rule, "of", None)
+    named = [getattr(rule, "column", None), getattr(rule, "other", None)]
+    named.append(of.column if isinstance(of, Crossing) else of)
+    return [name for name in named if name is not None]
+
+
+def check_rule(rule: Rule, cells: Sequence[Mapping[str, Value]], predicted: Collection[str] = ()) -> None:
+    """Raise `SimonidesError` where a rule names parameters, values or predictions that a claim does not have."""
+    if isinstance(rule, Within) and rule.column not in predicted:
+        raise SimonidesError(
+            f"rule '{rule}' asks for a prediction of {rule.column}, which the claim's predictions do not give; "
+            + suggest(rule.column, predicted)
+        )
     what = f"rule '{rule}' asks for a parameter, and"
     names = [*rule.where, *_factors(getattr(rule, "against", ()))]
     if isinstance(rule, Ordered):

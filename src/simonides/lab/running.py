@@ -2,12 +2,12 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simonides.base import SimonidesError, progress
+from simonides.base import SimonidesError, progress, suggest
 from simonides.base import tell as told_on_stderr
 from simonides.lab.engines import Engine
 from simonides.lab.engines.local import Local
@@ -16,7 +16,7 @@ from simonides.lab.loading import find
 from simonides.lab.measuring import Outcome, Pending, Task, pending
 from simonides.lab.plan import Plan, keep_plan
 from simonides.lab.references import bibtex
-from simonides.lab.rules import check_rule
+from simonides.lab.rules import check_rule, columns_of
 from simonides.lab.store import Store
 from simonides.lab.verdict import Gathered, Verdict, gather, judge
 
@@ -82,7 +82,7 @@ def run(
     for plan in plans:  # what is wrong with a claim shows before work starts
         _ = plan.points, plan.rule, bibtex(plan.claim.references)
         for rule in plan.claim.rules if not settings else ():
-            check_rule(rule, plan.grid.cells)
+            check_rule(rule, plan.grid.cells, plan.claim.predictions)
     place = Store(store)
     place.open_for_writing()
     waiting: dict[str, Pending] = {}
@@ -91,7 +91,9 @@ def run(
         waiting[plan.file.id] = pending(plan, place, device)
         for damage in waiting[plan.file.id].damaged:
             tell(f"{damage}; kept aside, measured again")
-    counts = _measured([task for lacking in waiting.values() for task in lacking.tasks], engine, place, tell)
+    tasks = [task for lacking in waiting.values() for task in lacking.tasks]
+    asked = {plan.file.id: [name for rule in plan.claim.rules for name in columns_of(rule)] for plan in plans}
+    counts = _measured(tasks, engine, place, tell, asked)
     ran = []
     for plan in plans:
         count, lacking = counts.get(plan.file.id, _Count()), waiting[plan.file.id]
@@ -125,7 +127,9 @@ class _Count:
         self.failed: list[str] = []
 
 
-def _measured(tasks: list[Task], engine: Engine, store: Store, tell: Tell) -> dict[str, _Count]:
+def _measured(
+    tasks: list[Task], engine: Engine, store: Store, tell: Tell, asked: Mapping[str, Sequence[str]]
+) -> dict[str, _Count]:
     counts: dict[str, _Count] = {}
     reasons: dict[tuple[str, str], list[str]] = {}
     if not tasks:
@@ -136,6 +140,13 @@ def _measured(tasks: list[Task], engine: Engine, store: Store, tell: Tell) -> di
         advance = start("measuring", sum(len(task.missing) for task in tasks))
 
         def note(outcome: Outcome) -> None:
+            if outcome.claim not in counts and outcome.columns:  # told after the first run, not after the last
+                for name in asked[outcome.claim]:
+                    if name not in outcome.columns:
+                        tell(
+                            f"{outcome.claim}: a rule asks for the column {name!r}, which measure does not return; "
+                            f"{suggest(name, outcome.columns)} What is measured is kept."
+                        )
             count = counts.setdefault(outcome.claim, _Count())
             count.computed += outcome.computed
             count.refused += outcome.refused

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from simonides.base import INK
-from simonides.lab.figures.style import check_columns, cycle, finish, select, summary
+from simonides.lab.figures.style import check_columns, check_one_cell_each, cycle, finish, select, summary
 from simonides.lab.prediction import Predictions
 from simonides.lab.rules import Where, measured_columns
 
@@ -46,9 +46,11 @@ class Curves:
         chosen = select(table, self.where)
         measured = self.x in measured_columns(chosen)
         along = self.x if measured else f"cell {self.x}"
+        for column in self.ys.values():
+            check_columns(chosen, column, *([] if measured else [self.x]))
+        check_one_cell_each(chosen, [] if measured else [along], self.title)
         predicted = False
         for (colour, marker), (label, column) in zip(cycle(), self.ys.items(), strict=False):
-            check_columns(chosen, column, *([] if measured else [self.x]))
             x, mean, low, high = summary(chosen, along, column)
             if len(x) > _MANY:
                 axes.plot(x, mean, lw=1.2, color=colour, label=label)
@@ -59,7 +61,8 @@ class Curves:
             expected_name = f"predicted {column}"
             if expected_name in chosen.columns and chosen[expected_name].is_finite().any():
                 x, expected, _, _ = summary(chosen, along, expected_name)
-                axes.plot(x, expected, "--" if len(x) > _MANY else "-", lw=1.2, color=colour, alpha=0.8)
+                style = "_" if len(x) == 1 else "--" if len(x) > _MANY else "-"
+                axes.plot(x, expected, style, ms=12, lw=1.2, color=colour, alpha=0.8)
                 predicted = True
             elif len(x) <= _MANY:  # only to lead the eye
                 axes.plot(x, mean, ":", lw=0.8, color=colour, alpha=0.8)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from simonides.base import SimonidesError
-from simonides.lab.figures.style import check_columns, select
+from simonides.lab.figures.style import check_columns, check_one_cell_each, select
 from simonides.lab.prediction import Predictions
 from simonides.lab.rules import Where
 
@@ -50,6 +50,7 @@ class Film:
         chosen = select(table, self.where)
         for column in (*self.zs.values(), self.time, self.down, self.across):
             check_columns(chosen, column)
+        check_one_cell_each(chosen, [], self.title)
         there = chosen[self.time].unique().sort()
         picked = np.linspace(0, len(there) - 1, min(len(there), _MOST)).round().astype(int)
         moments = there.gather(picked.tolist()).to_list()

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from simonides.base import INK, SimonidesError
-from simonides.lab.figures.style import check_columns, finish, select
+from simonides.lab.figures.style import check_columns, check_one_cell_each, finish, select
 from simonides.lab.prediction import Predictions
 from simonides.lab.rules import Where
 
@@ -44,6 +44,7 @@ class HeatMap:
         """Draw on a matplotlib axes."""
         chosen = select(table, self.where)
         check_columns(chosen, self.z, self.x, self.y)
+        check_one_cell_each(chosen, [f"cell {self.x}", f"cell {self.y}"], self.title)
         x, y, measured = self._grid(chosen, self.z)
         mesh = axes.pcolormesh(x, y, measured, shading="nearest", cmap="viridis")
         bar = axes.figure.colorbar(mesh, ax=axes)

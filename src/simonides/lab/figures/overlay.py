@@ -8,7 +8,16 @@ import numpy as np
 import polars as pl
 
 from simonides.base import INK, SimonidesError
-from simonides.lab.figures.style import check_columns, cycle, finish, groups_of, label_of, select, summary
+from simonides.lab.figures.style import (
+    check_columns,
+    check_one_cell_each,
+    cycle,
+    finish,
+    groups_of,
+    label_of,
+    select,
+    summary,
+)
 from simonides.lab.prediction import Predictions, needed, predict
 from simonides.lab.rules import Where
 
@@ -48,13 +57,15 @@ class Overlay:
         check_columns(chosen, self.y, self.x, self.by)
         groups = groups_of(chosen, self.by)
         for (colour, marker), (value, group) in zip(cycle(), groups, strict=False):
+            check_one_cell_each(group, [f"cell {self.x}"], self.title)
             x, mean, low, high = summary(group, f"cell {self.x}", self.y)
             errors = np.abs(np.stack([mean - low, high - mean]))
             label = label_of(self.by, value)
             axes.errorbar(x, mean, errors, fmt=marker, ms=4, lw=1.2, capsize=2, color=colour, label=label)
             line = prediction_line(group, self.x, self.y, predictions, self.smooth)
             if line is not None and np.isfinite(line[1]).any():
-                axes.plot(*line, "-", lw=1.2, color=colour, alpha=0.8)
+                # of one cell there is no line to be seen
+                axes.plot(*line, "-" if len(line[0]) > 1 else "_", ms=12, lw=1.2, color=colour, alpha=0.8)
             else:  # only to lead the eye
                 axes.plot(x, mean, ":", lw=0.8, color=colour, alpha=0.8)
         if self.level is not None:

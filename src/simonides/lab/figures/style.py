@@ -1,14 +1,14 @@
 """What all figures share: colours, cells chosen and grouped, means with intervals, labels of axes."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from simonides.base import COLOURS, check_name, resampled_means
+from simonides.base import COLOURS, SimonidesError, check_name, resampled_means
 from simonides.lab.rules import Where, cell_columns, measured_columns
 
 if TYPE_CHECKING:
@@ -54,6 +54,27 @@ def groups_of(table: pl.DataFrame, by: str) -> list[tuple[object, pl.DataFrame]]
         return [("", table)]
     column = f"cell {by}"
     return [(value, table.filter(pl.col(column) == value)) for value in table[column].unique(maintain_order=True)]
+
+
+def check_one_cell_each(table: pl.DataFrame, axes: Sequence[str], title: str) -> None:
+    """Raise `SimonidesError` where a point of a figure would be a mean over different settings.
+
+    Arguments:
+        table: the rows that one colour shows.
+        axes: columns that tell its points apart.
+        title: of the figure.
+    """
+    others = [name for name in table.columns if name.startswith("cell ") and name not in axes]
+    if not others or table.is_empty():
+        return
+    mixed = (
+        table.group_by(axes).agg(pl.col(others).n_unique()) if axes else table.select(pl.col(others).n_unique())
+    )
+    if names := [name.removeprefix("cell ") for name in others if mixed[name].max() != 1]:
+        raise SimonidesError(
+            f"figure '{title}' would average over {', '.join(names)}; choose one value by where={{...}}, or give each "
+            "a colour by by=."
+        )
 
 
 def summary(table: pl.DataFrame, x: str, y: str) -> tuple[np.ndarray, ...]:
