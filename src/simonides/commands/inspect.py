@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from simonides.base import SimonidesError, say, say_json, tell
-from simonides.commands.shared import Checkpoint, Json, check_there, out_folder, step_folders
+from simonides.commands.shared import Checkpoint, Json, check_there, out_folder, step_folders, tell_beginning
 
 if TYPE_CHECKING:
     from simonides.checkpoints import TextTokens
@@ -32,7 +32,9 @@ class Inspect:
     ] = None
     tokens: Annotated[int, arg(help="How many tokens each head is asked to copy, drawn at random.")] = 1024
     sequences: Annotated[int, arg(help="How many sequences of random tokens are read twice.")] = 16
-    length: Annotated[int, arg(help="Tokens of each, read twice; at most half of the model's own.")] = 50
+    length: Annotated[
+        int | None, arg(help="Tokens of each, read twice; by default 50, or half of the model's own if less.")
+    ] = None
     text: Annotated[
         Path | None, arg(metavar="FILE", help="Read passages of this text twice in place of random tokens.")
     ] = None
@@ -60,6 +62,7 @@ def execute(options: Inspect) -> int:
     last = steps[-1][1] if steps else options.checkpoint
     with progress(not options.json) as start:
         tokenizer = _tokenizer(last)
+        tell_beginning(tokenizer)
         history = inspect_training(steps, tokenizer, reading, start("history", len(steps))) if steps else None
         model = open_checkpoint(last)
         inspection = inspect(model, tokenizer, reading, start("reading", 3 * model.sizes.layers))

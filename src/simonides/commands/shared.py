@@ -3,11 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import FlagConversionOff, Positional, arg
 
 from simonides.base import SimonidesError, check_output_folder, tell
+
+if TYPE_CHECKING:
+    from simonides.checkpoints import TextTokens
 
 STORE = Path("simonides-store")
 Scale = Annotated[
@@ -44,6 +47,12 @@ def tell_table(name: str, first_row: str, unused: Sequence[str], left_out: Mappi
         tell(f"{name}: columns that are not used: {', '.join(unused)}")
     for reason, rows in left_out.items():
         tell(f"{name}: {rows} row{'s' if rows > 1 else ''} left out: {reason}")
+
+
+def tell_beginning(tokenizer: "TextTokens | None") -> None:
+    """On standard error what every text begins with, where a tokenizer puts something first."""
+    if tokenizer is not None and len(tokenizer.beginning):
+        tell(f"every text begins with {tokenizer.decode(tokenizer.beginning)!r}, as the tokenizer puts it")
 
 
 def column_names(given: str | None) -> tuple[str, ...] | None:

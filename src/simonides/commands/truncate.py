@@ -18,6 +18,7 @@ from simonides.commands.shared import (
     column_names,
     out_folder,
     step_folders,
+    tell_beginning,
     tell_table,
 )
 
@@ -117,6 +118,7 @@ def execute(options: Truncate) -> int:
         tell_table(words.name, words.first_row, words.unused, words.left_out)
     with progress(not options.json) as start:
         tokenizer, model = TextTokens(options.checkpoint), open_checkpoint(options.checkpoint)
+        tell_beginning(tokenizer)
         matrices = len(keys_named(model, options.layers, options.matrix))
         bench = make_bench(model, material, tokenizer, words)
         if bench.left_out:

@@ -121,9 +121,12 @@ def answers_from(logits: Float[Tensor, "Q 1 V"], questions: Questions) -> Answer
     )
 
 
-def perplexity(model: Roles, tokens: Int[Tensor, " T"], window: int = 256) -> float:
+def perplexity(
+    model: Roles, tokens: Int[Tensor, " T"], window: int = 256, beginning: Int[Tensor, " b"] | None = None
+) -> float:
     """exp of the mean cross-entropy of a text read in windows, each token given those before it in its window.
 
+    Each window begins with `beginning`, what a tokenizer puts before every text, and has `window` tokens with it.
     Infinite where it is beyond what a float holds, or logits are not finite.
 
     Raises:
@@ -132,12 +135,18 @@ def perplexity(model: Roles, tokens: Int[Tensor, " T"], window: int = 256) -> fl
     check_at_least("window", window, 2)
     if len(tokens) < 2:
         raise SimonidesError(f"a text of {len(tokens)} tokens has no perplexity; give a longer one.")
+    first = tokens.new_zeros(0) if beginning is None else beginning.to(tokens)
+    if len(first) > window - 2:
+        raise SimonidesError(f"a window of {window} tokens has no room behind {len(first)} that begin it.")
     total, count = 0.0, 0
-    for row in tokens.to(device_of(model)).split(window):
+    for part in tokens.split(window - len(first)):
+        row = torch.cat([first, part]).to(device_of(model))
         if len(row) > 1:
-            logits = model.run(row[None])[0, :-1].float()
-            total += float(torch.nn.functional.cross_entropy(logits, row[1:], reduction="sum"))
-            count += len(row) - 1
+            known = max(len(first), 1)  # what begins a window is given, or its first token
+            with torch.no_grad():
+                logits = model.run(row[None])[0, known - 1 : -1].float()
+            total += float(torch.nn.functional.cross_entropy(logits, row[known:], reduction="sum"))
+            count += len(row) - known
     mean = total / count
     # exp of more than 709 is beyond a float
     return math.exp(mean) if mean < 709 else math.inf

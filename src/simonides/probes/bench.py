@@ -117,6 +117,7 @@ class Bench:
         questions: with a generic word watched; None where none were given.
         left_out: why questions could not be asked, in words.
         text: of the perplexity.
+        beginning: what the tokenizer puts before every text, where there are words.
         generator: draws split and controls.
     """
 
@@ -125,6 +126,7 @@ class Bench:
     questions: Questions | None
     left_out: tuple[str, ...]
     text: Int[Tensor, " T"]
+    beginning: Int[Tensor, " b"]
     generator: torch.Generator
 
     def judge(self, matrices: Mapping[Key, Tensor] | None = None) -> Judged:
@@ -132,7 +134,7 @@ class Bench:
         window = min(_WINDOW, self.model.sizes.longest or _WINDOW)
         with torch.no_grad(), replaced(self.model, matrices or {}):
             answers = None if self.questions is None else answer(self.model, self.questions)
-            return Judged(answers=answers, perplexity=perplexity(self.model, self.text, window))
+            return Judged(answers=answers, perplexity=perplexity(self.model, self.text, window, self.beginning))
 
 
 def make_bench(
@@ -165,7 +167,9 @@ def make_bench(
     if words is not None:
         questions, left_out = _in_tokens(opened, words, material, _needed(tokenizer), generator)
     text = material.text
+    beginning = torch.zeros(0, dtype=torch.long)
     if not isinstance(text, Tensor):
+        beginning = _needed(tokenizer).beginning
         text = _needed(tokenizer).encode(manual() if text is None else text)
     if text.dim() != 1 or text.is_floating_point():
         raise SimonidesError(
@@ -180,6 +184,7 @@ def make_bench(
         questions=questions,
         left_out=left_out,
         text=text[: material.text_tokens],
+        beginning=beginning,
         generator=generator,
     )
 

@@ -84,6 +84,7 @@ def repeated_reading(
     model: Roles,
     sequences: Int[Tensor, "B T"],
     tick: Callable[[AttentionScores], None] | None = None,
+    beginning: Int[Tensor, " b"] | None = None,
 ) -> tuple[list[AttentionScores], float | None]:
     """Where each layer's heads look in repeated sequences, and what the model makes of the second reading.
 
@@ -93,24 +94,29 @@ def repeated_reading(
         model: a decoder or encoder.
         sequences: as of `repeated_tokens`.
         tick: told of each layer's scores as they come.
+        beginning: tokens before each sequence, as a tokenizer puts them; they are no part of the scores.
 
     Returns:
         The scores by layer, and the share of the second reading's tokens, but its first, that are predicted; None
         of an encoder.
     """
     scores: list[AttentionScores] = []
+    first = sequences.new_zeros(0) if beginning is None else beginning.to(sequences)
+    skip = len(first)
 
     def score(weights: Tensor) -> Tensor:
-        scores.append(attention_scores(weights))
+        scores.append(attention_scores(weights[..., skip:, skip:]))
         if tick is not None:
             tick(scores[-1])
         return weights
 
     half = sequences.shape[1] // 2
     sequences = sequences.to(device_of(model))
-    second = torch.arange(half, sequences.shape[1] - 1, device=sequences.device).expand(len(sequences), -1)
+    second = torch.arange(skip + half, skip + sequences.shape[1] - 1, device=sequences.device)
+    second = second.expand(len(sequences), -1)
     interventions = {"layers.*.attention.weights": score}
-    logits = model.run(sequences, second, interventions=interventions)
+    begun = torch.cat([first.to(sequences).expand(len(sequences), -1), sequences], 1)
+    logits = model.run(begun, second, interventions=interventions)
     if not model.sizes.decoder:
         return scores, None
     return scores, float((logits.argmax(-1) == sequences[:, half + 1 :]).float().mean())

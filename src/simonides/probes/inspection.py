@@ -24,6 +24,7 @@ from simonides.probes.neurons import RaisedTokens, tokens_raised_by_singular_dir
 from simonides.probes.reading import (
     Reading,
     _known_tokens,
+    beginning_of,
     check_reading,
     named_token,
     opened_with_tokenizer,
@@ -105,13 +106,16 @@ def inspect(
     tick = tick or (lambda glimpse: None)
     opened, tokenizer = opened_with_tokenizer(model, tokenizer)
     with torch.no_grad():
-        check_reading(opened, reading)
+        check_reading(opened, reading, tokenizer)
         generator = torch.Generator().manual_seed(reading.seed)
         sequences = sequences_read_twice(opened, reading, tokenizer, generator)
         known = _known_tokens(opened, tokenizer)
         asked = torch.randperm(known, generator=generator)[: reading.tokens]
         scores, repeated = repeated_reading(
-            opened, sequences, lambda layer: tick(f"induction up to {float(layer.induction.mean(1).max()):.2f}")
+            opened,
+            sequences,
+            lambda layer: tick(f"induction up to {float(layer.induction.mean(1).max()):.2f}"),
+            beginning_of(tokenizer),
         )
         weights = []
         if opened.sizes.outputs == opened.sizes.vocabulary:
@@ -143,10 +147,10 @@ def inspect(
 
 def foremost_heads(model: Roles, tokenizer: TextTokens | None, reading: Reading) -> dict[str, Any]:
     """The highest scores of any head, and where the foremost induction head is: a row of a training's history."""
-    check_reading(model, reading)
+    check_reading(model, reading, tokenizer)
     sequences = sequences_read_twice(model, reading, tokenizer, torch.Generator().manual_seed(reading.seed))
     with torch.no_grad():
-        scores, repeated = repeated_reading(model, sequences)
+        scores, repeated = repeated_reading(model, sequences, beginning=beginning_of(tokenizer))
     induction = torch.stack([layer.induction.mean(1) for layer in scores])
     previous = torch.stack([layer.previous.mean(1) for layer in scores])
     layer, head = divmod(int(induction.argmax()), model.sizes.heads)

@@ -17,6 +17,9 @@ from simonides.checkpoints import TextTokens, open_checkpoint
 from simonides.nn import Roles
 from simonides.probes.heads import repeated_tokens
 
+# tokens of a passage, unless told otherwise
+_LENGTH = 50
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -25,21 +28,22 @@ class Reading:
     Arguments:
         tokens: how many tokens each head is asked to copy, drawn at random.
         sequences: how many sequences are read twice.
-        length: tokens of each; at most half of what the model was made for.
+        length: tokens of each; by default 50, or half of what the model was made for where that is less.
         text: read passages of this text twice in place of random tokens.
         seed: draws tokens and passages.
     """
 
     tokens: int = 1024
     sequences: int = 16
-    length: int = 50
+    length: int | None = None
     text: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_at_least("tokens", self.tokens, 1)
         check_at_least("sequences", self.sequences, 2)
-        check_at_least("length", self.length, 2)
+        if self.length is not None:
+            check_at_least("length", self.length, 2)
         check_seed(self.seed)
 
     @property
@@ -71,9 +75,9 @@ def opened_with_tokenizer(
     return open_checkpoint(model), tokenizer
 
 
-def check_reading(model: Roles, reading: Reading) -> None:
+def check_reading(model: Roles, reading: Reading, tokenizer: TextTokens | None) -> None:
     """Raise `SimonidesError` where the sequences' attention and streams would not fit in memory."""
-    sizes, length = model.sizes, 2 * _passage(model, reading)
+    sizes, length = model.sizes, 2 * _passage(model, reading, tokenizer) + len(beginning_of(tokenizer))
     needed = 4 * reading.sequences * length * (3 * sizes.heads * length + 8 * sizes.d)
     check_memory(f"{reading.sequences} sequences of {length} need", needed, "give fewer or shorter ones")
 
@@ -86,7 +90,7 @@ def sequences_read_twice(
     Raises:
         SimonidesError: when there is a text and no tokenizer, or the text is shorter than a passage.
     """
-    longest = _passage(model, reading)
+    longest = _passage(model, reading, tokenizer)
     if reading.text is None:
         known = _known_tokens(model, tokenizer)
         return repeated_tokens(known, min(longest, known), reading.sequences, generator)
@@ -106,9 +110,26 @@ def named_token(tokenizer: TextTokens | None, token: int) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in tokenizer.decode([token])) or "(nothing)"
 
 
-def _passage(model: Roles, reading: Reading) -> int:
-    """Tokens that are read twice: so many as asked for, and no more than the model was made for."""
-    return min(reading.length, model.sizes.longest // 2 or reading.length)
+def beginning_of(tokenizer: TextTokens | None) -> Int[Tensor, " b"]:
+    """What a tokenizer puts before every text; nothing without one."""
+    return torch.zeros(0, dtype=torch.long) if tokenizer is None else tokenizer.beginning
+
+
+def _passage(model: Roles, reading: Reading, tokenizer: TextTokens | None) -> int:
+    """Tokens that are read twice.
+
+    Raises:
+        SimonidesError: when they are more than the model was made for.
+    """
+    room = (model.sizes.longest - len(beginning_of(tokenizer))) // 2 if model.sizes.longest else _LENGTH
+    if reading.length is None:
+        return min(_LENGTH, room)
+    if model.sizes.longest and reading.length > room:
+        raise SimonidesError(
+            f"passages of {reading.length} tokens, read twice, do not fit in the {model.sizes.longest} positions of "
+            f"this model; give a length of at most {room}."
+        )
+    return reading.length
 
 
 def _known_tokens(model: Roles, tokenizer: TextTokens | None) -> int:
