@@ -135,9 +135,9 @@ def test_synthetic_counts():
 def test_refusals():
     with pytest.raises(SimonidesError, match="did you mean 'frequent'"):
         TriggeredBigrams(bigrams=TABLE, triggers="frequnt")
-    with pytest.raises(SimonidesError, match="leave none over"):
-        TriggeredBigrams(bigrams=TABLE, triggers="frequent", count=5, offset=60)
-    with pytest.raises(SimonidesError, match="have no offset"):
+    with pytest.raises(SimonidesError, match="6 triggers, where 5 of 65 tokens"):
+        TriggeredBigrams(bigrams=TABLE, triggers="frequent", count=6, offset=60)
+    with pytest.raises(SimonidesError, match="of the most frequent triggers"):
         TriggeredBigrams(bigrams=TABLE, offset=3)
     loops = count_bigrams("aaab" * 5)
     only_itself = Bigrams(tokens=loops.tokens, pairs=torch.tensor([[3, 0], [1, 0]]), counts=loops.counts)
@@ -172,3 +172,52 @@ def test_without_noise_the_draws_are_as_they_were():
 def test_bad_noise(settings, said):
     with pytest.raises(SimonidesError, match=said):
         TriggeredBigrams(bigrams=shakespeare(), length=16, **settings)
+
+
+def test_triggers_of_ones_own():
+    task = TriggeredBigrams(bigrams=TABLE, length=32, triggers=[3, 40])
+    found = task.sample(8, torch.Generator().manual_seed(0))
+    assert task.number == 2 and task.fixed_triggers.tolist() == [3, 40]
+    assert found.triggers.tolist() == [[3, 40]] * 8
+    assert bool(((found.occurrence > 0) == torch.isin(found.inputs, torch.tensor([3, 40]))).all())
+    for triggers, message in (
+        ([], "at least one"),
+        ([1, 1], "different tokens"),
+        ([65], "none of 65"),
+        ([-1], "too small"),
+    ):
+        with pytest.raises(SimonidesError, match=message):
+            TriggeredBigrams(bigrams=TABLE, triggers=triggers)
+
+
+def test_all_tokens_after_the_offset_may_be_triggers():
+    task = TriggeredBigrams(bigrams=TABLE, length=16, triggers="frequent", count=5, offset=60)
+    assert task.fixed_triggers.tolist() == TABLE.by_frequency[60:].tolist()
+    task.sample(2, torch.Generator().manual_seed(0))
+    rare = count_bigrams("abababab")
+    with pytest.raises(SimonidesError, match="3 triggers, where 2 of 2"):
+        TriggeredBigrams(bigrams=rare, count=3)
+
+
+def test_shares_of_pairs_are_as_good_as_counts():
+    counts = torch.tensor([[3, 1], [2, 4]])
+    by_counts = Bigrams(tokens=("a", "b"), pairs=counts, counts=counts.sum(1))
+    by_shares = Bigrams(tokens=("a", "b"), pairs=counts.double() / 10, counts=counts.sum(1).double() / 10)
+    torch.testing.assert_close(by_counts.bigram, by_shares.bigram)
+    torch.testing.assert_close(by_shares.bigram.sum(1), torch.ones(2).double())
+    torch.testing.assert_close(by_counts.unigram, by_shares.unigram)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "counts", "message"),
+    [
+        (torch.ones(3, 3), torch.ones(2), r"pairs of shape \[3, 3\]"),
+        (torch.ones(2, 2), torch.ones(3), r"counts of \[3\]"),
+        (-torch.ones(2, 2), torch.ones(2), "pairs are no counts"),
+        (torch.full((2, 2), torch.nan), torch.ones(2), "pairs are no counts"),
+        (torch.ones(2, 2), torch.zeros(2), "counts are no counts"),
+    ],
+)
+def test_tables_that_are_no_counts(pairs, counts, message, unchecked):
+    with pytest.raises(SimonidesError, match=message):
+        Bigrams(tokens=("a", "b"), pairs=pairs, counts=counts)

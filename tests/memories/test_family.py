@@ -35,7 +35,9 @@ def stored(generators, runs=(), kind=""):
 KINDS = {
     "linear": lambda i, o, t, g: LinearMemory.store(i, o, t),
     "linear, pseudo-inverse": lambda i, o, t, g: LinearMemory.store(i, o, t, rule="pseudo_inverse"),
-    "gaussian input side": lambda i, o, t, g: LowRankMemory.project(outer_products(i, o, t), 40, g),
+    "gaussian input side": lambda i, o, t, g: LowRankMemory.project(
+        outer_products(i, o, t), 40, g, factor="gaussian"
+    ),
     "orthonormal output side": lambda i, o, t, g: LowRankMemory.project(
         outer_products(i, o, t), 40, g, "output", "orthonormal"
     ),

@@ -3,6 +3,7 @@ from .distributions import zipf as zipf
 from .errors import DivergenceError as DivergenceError
 from .errors import SimonidesError as SimonidesError
 from .errors import check_at_least as check_at_least
+from .errors import check_finite as check_finite
 from .errors import check_name as check_name
 from .errors import check_not_negative as check_not_negative
 from .errors import check_one_type as check_one_type

@@ -57,6 +57,13 @@ def check_one_type(**tensors: "Tensor") -> None:
         raise SimonidesError(f"{told}; bring them to one type, such as with {last}.to({first}.dtype).")
 
 
+def check_finite(**tensors: "Tensor") -> None:
+    """Raise `SimonidesError` where a tensor, given by name, holds NaN or an infinite number."""
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise SimonidesError(f"{name} hold NaN or infinite numbers; look where they come from.")
+
+
 def suggest(name: str, known: Iterable[str]) -> str:
     """A clause naming the known names nearest to `name`, or all of them when none is near.
 

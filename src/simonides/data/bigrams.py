@@ -10,7 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least, check_name, read_text, zipf
@@ -26,17 +26,28 @@ class Bigrams:
 
     Arguments:
         tokens: what each number stands for.
-        pairs: pairs[i, j] is how often j came right after i.
-        counts: how often each token came.
+        pairs: pairs[i, j] is how often j came right after i, as a count or a share of all.
+        counts: how often each token came, as a count or a share.
     """
 
     tokens: tuple[str, ...]
-    pairs: Int[Tensor, "N N"]
-    counts: Int[Tensor, " N"]
+    pairs: Shaped[Tensor, "N N"]
+    counts: Shaped[Tensor, " N"]
 
     def __post_init__(self) -> None:
-        if len(self.tokens) < 2:
-            raise SimonidesError(f"{len(self.tokens)} tokens make no bigrams; give a text with at least two.")
+        size = len(self.tokens)
+        if size < 2:
+            raise SimonidesError(f"{size} tokens make no bigrams; give a text with at least two.")
+        if self.pairs.shape != (size, size) or self.counts.shape != (size,):
+            raise SimonidesError(
+                f"{size} tokens with pairs of shape {list(self.pairs.shape)} and counts of {list(self.counts.shape)}; "
+                f"give [{size}, {size}] and [{size}]."
+            )
+        for name, table in (("pairs", self.pairs), ("counts", self.counts)):
+            if not bool(torch.isfinite(table.double()).all()) or bool((table < 0).any()) or not bool(table.any()):
+                raise SimonidesError(
+                    f"{name} are no counts: give numbers of at least 0, not all 0, none of them NaN."
+                )
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -49,8 +60,8 @@ class Bigrams:
     @cached_property
     def bigram(self) -> Float[Tensor, "N N"]:
         """pi_b(j | i) in row i, in float64; a token that nothing followed is followed by pi_u."""
-        totals = self.pairs.sum(1, keepdim=True)
-        rows = self.pairs.double() / totals.clamp_min(1)
+        totals = self.pairs.double().sum(1, keepdim=True)
+        rows = self.pairs.double() / torch.where(totals > 0, totals, 1.0)
         return torch.where(totals > 0, rows, self.unigram)
 
     @cached_property

@@ -37,13 +37,14 @@ class LinearMemory(Memory):
         cls,
         inputs: Float[Tensor, "*runs N d_in"],
         outputs: Float[Tensor, "*runs M d_out"],
-        targets: Int[Tensor, "*runs N"],
+        targets: Int[Tensor, "*rows N"],
         weights: Float[Tensor, "*runs N"] | None = None,
         rule: str = "outer_products",
     ) -> "LinearMemory":
         """The memory of N associations inputs[x] -> outputs[targets[x]], written by a rule in `RULES`.
 
-        `weights` are the alpha_x of the outer products; the pseudo-inverse has none.
+        One row of targets serves all runs. `weights` are the alpha_x of the outer products; the pseudo-inverse has
+        none.
         """
         check_name("writing rule", rule, RULES)
         if rule == "outer_products":

@@ -35,7 +35,7 @@ class LowRankMemory(Memory):
         rank: int,
         generators: Generators,
         side: str = "input",
-        factor: str = "gaussian",
+        factor: str = "orthonormal",
     ) -> "LowRankMemory":
         """`weight` seen through m random directions v_i: W sum_i v_i v_i^T, or sum_i v_i v_i^T W.
 
@@ -47,8 +47,8 @@ class LowRankMemory(Memory):
             rank: m, between 1 and the width of the side.
             generators: one for all, or one for each run.
             side: "input" or "output".
-            factor: "gaussian", v_i ~ N(0, I/m), so that the sum is I on average; or "orthonormal",
-                scaled by width/m to the same average.
+            factor: "orthonormal", scaled by width/m so that the sum is I on average; or "gaussian", v_i ~ N(0, I/m)
+                as in the paper, which stores less: their lengths and overlaps are noise of their own.
 
         Raises:
             SimonidesError: when the rank does not fit, or a name is unknown.

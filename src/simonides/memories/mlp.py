@@ -13,6 +13,7 @@ from simonides.base import (
     Generators,
     SimonidesError,
     check_at_least,
+    check_finite,
     check_name,
     check_one_type,
     coefficient,
@@ -138,6 +139,7 @@ class MLPMemory(Memory):
             scale *= (torch.arange(1, total + 1).prod().item() / total**total) ** 0.5
         query = token_query(tokens)
         check_one_type(inputs=query, outputs=outputs)
+        check_finite(inputs=query, outputs=outputs)
         pairs, d_in, d_out = width // 2, query.shape[-1], outputs.shape[-1]
         w = drawn(lambda g: torch.randn(pairs, d_in, generator=g, device=g.device), generators).to(query)
         p = drawn(lambda g: torch.randn(pairs, d_out, generator=g, device=g.device), generators).to(query)

@@ -4,7 +4,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from simonides.base import SimonidesError, check_one_type
+from simonides.base import SimonidesError, check_finite, check_one_type
 from simonides.memories.memory import Memory
 from simonides.memories.retrieval import recall
 from simonides.memories.writing import select
@@ -18,6 +18,7 @@ class _PairMemory(Memory):
 
     def __init__(self, keys: Float[Tensor, "*runs N d_in"], values: Float[Tensor, "*runs N d_out"]) -> None:
         super().__init__()
+        check_finite(keys=keys, values=values)
         self.keys = nn.Parameter(keys.contiguous(), requires_grad=False)
         self.values = nn.Parameter(values.contiguous(), requires_grad=False)
 

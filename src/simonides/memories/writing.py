@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.base import SimonidesError, check_one_type
+from simonides.base import SimonidesError, check_finite, check_one_type
 
 # rows gathered at a time: bounds the copy of `outputs[targets]` to about 64 MB at d = 1024
 _ROWS = 16_384
@@ -17,7 +17,7 @@ _ROWS = 16_384
 def outer_products(
     inputs: Float[Tensor, "*runs N d_in"],
     outputs: Float[Tensor, "*runs M d_out"],
-    targets: Int[Tensor, "*runs N"],
+    targets: Int[Tensor, "*rows N"],
     weights: Float[Tensor, "*runs N"] | None = None,
 ) -> Float[Tensor, "*runs d_out d_in"]:
     """W = sum_x alpha_x u_{f(x)} e_x^T, the Hebbian sum of outer products.
@@ -34,7 +34,7 @@ def outer_products(
     tensor([[0., 1.],
             [1., 0.]])
     """
-    _check(inputs, outputs, targets)
+    targets = _checked(inputs, outputs, targets)
     facts, answers = inputs.shape[-2], outputs.shape[-2]
     if answers < facts:
         return outputs.mT @ class_sums(inputs, targets, answers, weights)
@@ -71,7 +71,7 @@ def class_sums(
 def pseudo_inverse(
     inputs: Float[Tensor, "*runs N d_in"],
     outputs: Float[Tensor, "*runs M d_out"],
-    targets: Int[Tensor, "*runs N"],
+    targets: Int[Tensor, "*rows N"],
 ) -> Float[Tensor, "*runs d_out d_in"]:
     """W of least norm among those minimising sum_x |W e_x - u_{f(x)}|^2: W = U^T E^+.
 
@@ -81,7 +81,7 @@ def pseudo_inverse(
     Raises:
         SimonidesError: when there are no associations or the shapes disagree.
     """
-    _check(inputs, outputs, targets)
+    targets = _checked(inputs, outputs, targets)
     return (torch.linalg.pinv(inputs) @ select(outputs, targets)).mT
 
 
@@ -92,10 +92,13 @@ def select(outputs: Float[Tensor, "*runs M d"], targets: Int[Tensor, "*runs N"])
     return outputs.gather(-2, targets.unsqueeze(-1).expand(*targets.shape, outputs.shape[-1]))
 
 
-def _check(inputs: Tensor, outputs: Tensor, targets: Tensor) -> None:
+def _checked(inputs: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
+    """The targets, one row for each run, of what can be stored."""
     facts, answers = inputs.shape[-2], outputs.shape[-2]
     if facts == 0 or answers == 0:
         raise SimonidesError(f"nothing to store: {facts} inputs and {answers} outputs; give at least one of each.")
+    if targets.shape == inputs.shape[-2:-1]:  # one row serves all runs
+        targets = targets.expand(inputs.shape[:-1])
     if targets.shape != inputs.shape[:-1]:
         raise SimonidesError(
             f"targets have shape {list(targets.shape)} where the inputs ask for {list(inputs.shape[:-1])}; "
@@ -107,3 +110,5 @@ def _check(inputs: Tensor, outputs: Tensor, targets: Tensor) -> None:
         raise SimonidesError(
             f"targets reach from {low} to {high}, outside 0 .. {answers - 1}, the rows of the outputs."
         )
+    check_finite(inputs=inputs, outputs=outputs)
+    return targets

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_one_type
 
 
 def population_errors(
@@ -23,6 +23,13 @@ def population_errors(
     >>> population_errors(e, e[:2], torch.tensor([0, 1, 0]), torch.tensor([[1.0, 1, 0]]), torch.ones(3) / 3)
     tensor([0.3333])
     """
+    shapes = [inputs.dim(), outputs.dim(), targets.dim(), weights.dim(), probabilities.dim()]
+    if shapes != [2, 2, 1, 2, 1]:
+        raise SimonidesError(
+            f"inputs, outputs, targets, weights and probabilities have {shapes} axes; give [2, 2, 1, 2, 1], a scheme "
+            "in each row of the weights, and stacks run by run."
+        )
+    check_one_type(inputs=inputs, outputs=outputs)
     answers, schemes = len(outputs), len(weights)
     if len(targets) != len(inputs) or weights.shape[1] != len(inputs):
         raise SimonidesError(

@@ -46,11 +46,17 @@ class Decomposition:
         return self.left[:, :rank] * self.values[:rank], self.right[:rank]
 
     def rest(self, rank: int) -> Float[Tensor, "m n"]:
-        """What `at_rank` leaves out."""
+        """What `at_rank` leaves out.
+
+        Raises:
+            SimonidesError: when only the leading part was decomposed, or the rank is none.
+        """
+        self._check_count("rank", rank)
         return (self.left[:, rank:] * self.values[rank:]) @ self.right[rank:]
 
     def error(self, rank: int) -> float:
         """|W - W_r|/|W|, Frobenius."""
+        check_at_least("rank", rank, 0)
         kept = float(self.values[:rank].double().square().sum())
         return max(0.0, 1 - kept / self.total) ** 0.5 if self.total else 0.0
 
@@ -77,9 +83,24 @@ class Decomposition:
         return int((kept < energy * self.total * (1 - 1e-12)).sum()) + (energy > 0)
 
     def without_random(self, count: int, generator: torch.Generator) -> Float[Tensor, "m n"]:
-        """W less `count` of its directions, chosen at random: the control of a truncation that removes as many."""
+        """W less `count` of its directions, chosen at random: the control of a truncation that removes as many.
+
+        Raises:
+            SimonidesError: when only the leading part was decomposed, or there are not so many directions.
+        """
+        self._check_count("count", count)
         keep = torch.randperm(len(self.values), generator=generator)[count:].sort().values
         return (self.left[:, keep] * self.values[keep]) @ self.right[keep]
+
+    def _check_count(self, name: str, count: int) -> None:
+        whole = min(self.left.shape[0], self.right.shape[1])
+        check_at_least(name, count, 0)
+        if len(self.values) < whole:
+            raise SimonidesError(
+                f"only {len(self.values)} of {whole} directions are decomposed, which this needs all; use decompose."
+            )
+        if count > whole:
+            raise SimonidesError(f"{name} = {count}, but there are {whole} directions; give fewer.")
 
 
 def decompose(weight: Float[Tensor, "m n"]) -> Decomposition:

@@ -5,7 +5,7 @@ o_k after z_t = q_k, else ~ pi_b(. | z_t). What follows a trigger's first occurr
 later ones can, by looking back. Letters: `B` sequences, `T` positions, `N` tokens, `K` triggers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -62,9 +62,9 @@ class TriggeredBigrams:
     Arguments:
         bigrams: where pi_u and pi_b come from.
         length: T.
-        triggers: "frequent", the K most frequent tokens after `offset` ones, or "random", drawn for each sequence
-            from pi_u without repetition.
-        count: K.
+        triggers: "frequent", the K most frequent tokens after `offset` ones; "random", drawn for each sequence
+            from pi_u without repetition; or the numbers of K tokens.
+        count: K, where the triggers are not listed.
         offset: how many of the most frequent tokens are passed over.
         outputs: "uniform" over all tokens, or "bigram", pi_b(. | q_k).
         repeats: what an output may be: "allowed" anything, "not itself" no trigger of its own, or "no trigger" at
@@ -76,7 +76,7 @@ class TriggeredBigrams:
 
     bigrams: Bigrams
     length: int = 256
-    triggers: str = "random"
+    triggers: str | Sequence[int] = "random"
     count: int = 5
     offset: int = 0
     outputs: str = "uniform"
@@ -85,7 +85,10 @@ class TriggeredBigrams:
     noise_token: int = 0
 
     def __post_init__(self) -> None:
-        check_name("triggers", self.triggers, TRIGGERS)
+        if isinstance(self.triggers, str):
+            check_name("triggers", self.triggers, TRIGGERS)
+        else:
+            self._check_listed(self.triggers)
         check_name("outputs", self.outputs, OUTPUTS)
         check_name("repeats", self.repeats, REPEATS)
         check_at_least("length", self.length, 1)
@@ -97,20 +100,37 @@ class TriggeredBigrams:
             raise SimonidesError(
                 f"noise_token = {self.noise_token} is none of {len(self.bigrams)} tokens; count from 0."
             )
-        room = len(self.bigrams) - self.offset
-        if self.count >= room:
+        drawn = int((self.bigrams.counts > 0).sum()) if self.triggers == "random" else len(self.bigrams)
+        room = drawn - self.offset
+        if self.triggers in TRIGGERS and self.count > room:
             raise SimonidesError(
-                f"{self.count} triggers of {len(self.bigrams)} tokens after the first {self.offset} leave none "
-                "over; give fewer, or a larger vocabulary."
+                f"{self.count} triggers, where {max(room, 0)} of {len(self.bigrams)} tokens can be one after the first "
+                f"{self.offset}; give fewer, or a larger vocabulary."
             )
-        if self.triggers == "random" and self.offset:
-            raise SimonidesError("random triggers are drawn by frequency and have no offset; leave it 0.")
+        if self.triggers != "frequent" and self.offset:
+            raise SimonidesError("an offset is of the most frequent triggers; leave it 0 for others.")
+
+    def _check_listed(self, triggers: Sequence[int]) -> None:
+        size = len(self.bigrams)
+        if not triggers or len(set(triggers)) != len(triggers):
+            raise SimonidesError(f"triggers = {list(triggers)}; give different tokens, at least one.")
+        for trigger in triggers:
+            check_at_least("trigger", trigger, 0)
+            if trigger >= size:
+                raise SimonidesError(f"trigger {trigger} is none of {size} tokens; count from 0.")
+
+    @property
+    def number(self) -> int:
+        """K."""
+        return self.count if isinstance(self.triggers, str) else len(self.triggers)
 
     @property
     def fixed_triggers(self) -> Int[Tensor, " K"] | None:
         """The triggers of all sequences, where they are the same."""
         if self.triggers == "random":
             return None
+        if not isinstance(self.triggers, str):
+            return torch.tensor(list(self.triggers))
         return self.bigrams.by_frequency[self.offset : self.offset + self.count]
 
     def sample(self, batch: int, generator: torch.Generator) -> Sequences:
@@ -155,27 +175,27 @@ class TriggeredBigrams:
         fixed = self.fixed_triggers
         if fixed is not None:
             return fixed.expand(batch, -1).contiguous()
-        return torch.multinomial(self.bigrams.unigram.expand(batch, -1), self.count, generator=generator)
+        return torch.multinomial(self.bigrams.unigram.expand(batch, -1), self.number, generator=generator)
 
     def _draw_outputs(self, triggers: Int[Tensor, "B K"], generator: torch.Generator) -> Int[Tensor, "B K"]:
         batch, size = len(triggers), len(self.bigrams)
         if self.outputs == "uniform" and self.repeats == "allowed":
             return torch.randint(size, triggers.shape, generator=generator)
         if self.outputs == "uniform":
-            odds = torch.ones(batch, self.count, size, dtype=torch.float64)
+            odds = torch.ones(batch, self.number, size, dtype=torch.float64)
         else:
             odds = self.bigrams.bigram[triggers]
         if self.repeats == "not itself":
             odds = odds.scatter(-1, triggers[..., None], 0.0)
         elif self.repeats == "no trigger":
-            odds = odds.scatter(-1, triggers[:, None, :].expand(-1, self.count, -1), 0.0)
+            odds = odds.scatter(-1, triggers[:, None, :].expand(-1, self.number, -1), 0.0)
         if (odds.sum(-1) == 0).any():
             raise SimonidesError(
                 f"repeats = {self.repeats!r} leaves a trigger without an output that may follow it; "
                 "draw uniform outputs, or allow more."
             )
         drawn = torch.multinomial(odds.flatten(0, 1), 1, generator=generator)
-        return drawn.reshape(batch, self.count)
+        return drawn.reshape(batch, self.number)
 
     @cached_property
     def _alias(self) -> tuple[Float[Tensor, " NN"], Int[Tensor, " NN"]]:

@@ -40,6 +40,12 @@ class Trajectory:
     margins: Float[Tensor, "runs K N"]
     scores: Scores
 
+    def first_step(self, error: float) -> Float[Tensor, " runs"]:
+        """The first recorded number of updates after which the error is at most this; NaN where it never is."""
+        reached = self.error <= error
+        steps = self.steps.double().to(self.error.device)[reached.double().argmax(-1)]
+        return torch.where(reached.any(-1), steps, torch.nan)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Particles:
@@ -62,14 +68,26 @@ class Particles:
     @classmethod
     def of(
         cls,
-        inputs: Float[Tensor, "runs N d_in"],
-        outputs: Float[Tensor, "runs M d_out"],
+        inputs: Float[Tensor, "*runs N d_in"],
+        outputs: Float[Tensor, "*runs M d_out"],
         targets: Int[Tensor, "*rows _"],
         probabilities: Float[Tensor, "*rows _"],
-        weight: Float[Tensor, "runs d_out d_in"] | None = None,
+        weight: Float[Tensor, "*runs d_out d_in"] | None = None,
     ) -> "Particles":
-        """Those of embeddings, in float64; one row of targets or probabilities serves all runs."""
-        e, u = inputs.double(), outputs.double()
+        """Those of embeddings, in float64; one row of targets or probabilities serves all runs.
+
+        Embeddings without an axis of runs are a stack of one.
+
+        Raises:
+            SimonidesError: when there is not one target and one probability for every input.
+        """
+        e, u = (part[None] if part.dim() == 2 else part for part in (inputs.double(), outputs.double()))
+        weight = weight[None] if weight is not None and weight.dim() == 2 else weight
+        if e.dim() != 3 or u.dim() != 3 or len(e) != len(u):
+            raise SimonidesError(
+                f"inputs of shape {list(inputs.shape)} and outputs of {list(outputs.shape)}; give [runs, N, d] and "
+                "[runs, M, d], or both without runs."
+            )
         rows = e.shape[:-1]
         if targets.shape[-1] != rows[1] or probabilities.shape[-1] != rows[1]:
             raise SimonidesError(

@@ -37,6 +37,32 @@ def test_competition_time_near_its_limit():
         margins.competition_time(1.0, 0.75)
 
 
+@pytest.mark.parametrize(
+    ("cosine", "frequent"), [(0.5, 0.75), (0.8, 0.6), (0.9, 0.9), (0.95, 0.75), (0.3, 0.95), (0.7, 0.6)]
+)
+def test_competition_time_is_when_the_margin_returns(cosine, frequent):
+    inputs = torch.tensor([[[1.0, 0.0], [cosine, (1 - cosine**2) ** 0.5]]], dtype=torch.float64)
+    p = torch.tensor([frequent, 1 - frequent], dtype=torch.float64)
+    particles = Particles.of(inputs, torch.eye(2)[None], torch.arange(2), p)
+    expected = margins.competition_time(cosine, frequent)
+    if cosine * frequent <= 1 - frequent:
+        assert expected == 0
+        assert particles.margins(particles.start + 1e-3 * particles.pull(particles.start))[0, 1] > 0
+        return
+    at = [0.5 * expected, 0.999 * expected, 1.001 * expected, 2 * expected]
+    flow = gradient_flow(lambda s: -particles.pull(s), particles.start, at)
+    assert [bool(particles.margins(s)[0, 1] > 0) for s in flow] == [False, False, True, True]
+
+
+def test_competition_time_at_the_edges():
+    assert margins.competition_time(0.0, 0.75) == margins.competition_time(0.9, 0.5) == 0
+    limit = margins.competition_limit(0.75)
+    assert (1 - 0.9999) * margins.competition_time(0.9999, 0.75) == pytest.approx(limit, rel=1e-3)
+    for frequent in (0.5, 1.0, float("nan")):
+        with pytest.raises(SimonidesError, match="frequent"):
+            margins.competition_limit(frequent)
+
+
 def test_best_error_is_that_of_a_fine_scan():
     generator = np.random.default_rng(0)
     for _ in range(20):

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_one_type
 
 Labels = Float[Tensor, "N M"]
 
@@ -108,11 +108,25 @@ def hessian(
 
     sum_z p(z) Cov_{k ~ p_W(.|z)}(v_k) (x) u_z u_z^T; Cabannes, Simsek & Bietti (2024).
     """
+    _check_matrices(inputs, outputs, probabilities, weight)
     predicted = answer_probabilities(weight, inputs, outputs)
     mean = predicted @ outputs
     covariance = torch.einsum("zk,ka,kb->zab", predicted, outputs, outputs) - mean[:, :, None] * mean[:, None, :]
     curvature = torch.einsum("z,zab,zi,zj->aibj", probabilities, covariance, inputs, inputs)
     return curvature.flatten(2).flatten(0, 1)
+
+
+def _check_matrices(inputs: Tensor, outputs: Tensor, probabilities: Tensor, weight: Tensor | None = None) -> None:
+    """Raise `SimonidesError` unless there is one matrix of each, of one type, and a probability for each input."""
+    named = {"inputs": inputs, "outputs": outputs} | ({} if weight is None else {"weights": weight})
+    for name, matrix in named.items():
+        if matrix.dim() != 2:
+            raise SimonidesError(f"{name} have shape {list(matrix.shape)}; give one matrix, and runs one by one.")
+    if probabilities.shape != inputs.shape[:1]:
+        raise SimonidesError(
+            f"{len(inputs)} inputs and probabilities of {list(probabilities.shape)}; give one for each."
+        )
+    check_one_type(**named, probabilities=probabilities)
 
 
 def curvature_bound(
@@ -122,6 +136,7 @@ def curvature_bound(
 
     A distribution's variance along a direction is at most a quarter of its range squared (Popoviciu 1935).
     """
+    _check_matrices(inputs, outputs, probabilities)
     widest = torch.cdist(outputs[None], outputs[None]).max()
     spread = torch.linalg.eigvalsh((probabilities[:, None] * inputs).mT @ inputs)[-1]
     return float(widest**2 / 4 * spread)

@@ -86,7 +86,7 @@ def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Deri
     """
     check_at_least("d", d, 2)
     check_at_least("facts", facts, 1)
-    check_at_least("width", width, 2)
+    _check_width(width)
     scale = coefficient(derivative, degree)
     if abs(scale) < 1e-6:
         raise SimonidesError(f"the derivative has no Hermite coefficient of degree {degree}; give another.")
@@ -120,7 +120,7 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
     """
     for name, value in (("d", d), ("subjects", subjects), ("relations", relations), ("answers", answers)):
         check_at_least(name, value, 1)
-    check_at_least("width", width, 2)
+    _check_width(width)
     facts, sharing = subjects * relations, subjects + relations - 2
     apart = facts - 1 - sharing
     pairs = width // 2
@@ -140,6 +140,12 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
         inputs, output = _laws(d, weak * (1 + rho) ** 4, noise, pairs, terms, signal)
         recall += weight * recall_among(1, rivals, d, inputs, output)
     return float(recall) if distinct > 1 else 1.0
+
+
+def _check_width(width: int) -> None:
+    check_at_least("width", width, 2)
+    if width % 2:
+        raise SimonidesError(f"width = {width} is odd; hidden units come in pairs, give an even number.")
 
 
 def _token_moments(rho: float) -> tuple[float, float, float, float]:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.base import SimonidesError, check_at_least, check_share
+from simonides.base import SimonidesError, check_at_least
 from simonides.nn import CountedTransformer, Transformer, cross_entropies
 from simonides.tasks import Prompts
 from simonides.training import Adam, History, Record, Records, StackedModel, fit, moved
@@ -38,8 +38,9 @@ def train_recall(
     steps: int,
     rate: float = 0.01,
     batch: int = 512,
-    accuracy: float = 0.99,
+    accuracy: float | None = 0.99,
     every: int = 64,
+    even: bool | None = None,
     probes: dict[str, Callable[[Callable[[Tensor], Tensor]], Tensor]] | None = None,
     progress: bool = False,
 ) -> RecallTraining:
@@ -56,8 +57,10 @@ def train_recall(
         steps: at most so many.
         rate: of Adam.
         batch: prompts a step, rounded up to a multiple of the number of facts where these are asked for evenly.
-        accuracy: a run ends when it has reached it, whatever the others of its stack do.
+        accuracy: a run ends when it has reached it, whatever the others of its stack do; None trains all steps.
         every: steps between records.
+        even: whether a batch asks for every fact equally often, in place of drawing facts by their weights; by
+            default where all weights are equal.
         probes: further ones: each is given the function from counts to logits, with the runs in front.
         progress: show a bar.
 
@@ -65,7 +68,13 @@ def train_recall(
         SimonidesError: when the runs' sizes differ.
     """
     check_at_least("runs", len(models), 1)
-    check_share("accuracy", accuracy)
+    if accuracy is not None and not 0 < accuracy <= 1:
+        raise SimonidesError(
+            f"accuracy = {accuracy} lies outside (0, 1]; give a share, or None to train all steps."
+        )
+    equal = all(bool((task.facts.weights == task.facts.weights[0]).all()) for task in prompts)
+    if even and not equal:
+        raise SimonidesError("facts of different weights are drawn by them; leave even out.")
     if (
         len({(task.vocabulary, task.length, len(task.facts.answer_names), len(task.facts)) for task in prompts})
         > 1
@@ -88,14 +97,14 @@ def train_recall(
     def finished(record: Record, step: int) -> Tensor:
         nonlocal alive
         best[alive] = torch.maximum(best[alive], record["accuracy"])
-        done = record["accuracy"] >= accuracy
+        done = record["accuracy"] >= (2.0 if accuracy is None else accuracy)
         alive = alive[~done]
         return done
 
-    even = all(bool((task.facts.weights == task.facts.weights[0]).all()) for task in prompts)
+    evenly = equal if even is None else even
 
     def batch_of(own: Sequence[torch.Generator], runs: Sequence[int]) -> tuple[Tensor, Tensor]:
-        return _draw([prompts[run] for run in runs], own, max(batch, size if even else 0), even)
+        return _draw([prompts[run] for run in runs], own, max(batch, size if evenly else 0), evenly)
 
     history = fit(
         stacked,
