@@ -156,7 +156,7 @@ def test_weights_by_their_roles():
     merged = make(merged_queries=True)
     own = merged.layers[0].attention.W_K[0]
     torch.testing.assert_close(x[0] @ W_KQ(merged, 0) @ x[1], x[1] @ (own @ x[0]), **CLOSE)
-    with pytest.raises(SimonidesError, match="no head 2 in layer 0"):
+    with pytest.raises(SimonidesError, match="there is no head 2"):
         W_KQ(model, 0, 2)
     with pytest.raises(SimonidesError, match="weight of layer 0 'W_gate' is unknown"):
         model.weight("W_gate", 0)

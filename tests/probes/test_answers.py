@@ -100,7 +100,7 @@ def test_layers_and_matrices_by_name():
     for pattern, message in (
         ("5", "there are 3"),
         ("x", "cannot be read"),
-        ("2-1", "there are 3"),
+        ("2-1", "go backwards"),
         ("", "cannot"),
     ):
         with pytest.raises(SimonidesError, match=message):

@@ -85,8 +85,12 @@ def execute(options: Pretrain) -> int:
     )
     last = {name: float(values[-1]) for name, values in history.columns.items()}
     weights = sum(parameter.numel() for parameter in model.parameters())
-    say(f"{weights:,} weights, {history.steps[-1]} steps: {last['held_out']:.2f} nats a character on unread text;")
-    say(f"its passages {last['first_reading']:.2f} in a first reading, {last['second_reading']:.2f} in a second.")
+    say(
+        f"{weights:,} weights, {history.steps[-1]} steps: {last['held_out']:.2f} nats per character on held-out text;"
+    )
+    say(
+        f"repeated passages: {last['first_reading']:.2f} nats at first occurrence, {last['second_reading']:.2f} at second."
+    )
     say(f"{len(history.steps)} checkpoints: {options.out.resolve()}")
     return 0
 

@@ -138,8 +138,8 @@ def _trained(options: Recall, table: "FactTable") -> int:
         say(f"{answer.key}: {best}  ({'right' if answer.right else f'wrong, the table has {answer.expected}'})")
         if (stage := answer.hallucinated) is not None:
             say(
-                f"  after {stage.step} steps it said {stage.answer} ({stage.probability:.2f}): an answer to this "
-                f"relation for another subject, {stage.distance:.2f} away from p(a | r)"
+                f"  after {stage.step} steps it said {stage.answer} ({stage.probability:.2f}): hallucination: a valid "
+                f"answer for another subject (total variation to p(a|r) {stage.distance:.2f})"
             )
         if answer.known_from is not None:
             say(f"  right since step {answer.known_from}")

@@ -19,7 +19,7 @@ class Run:
     """Measure what a store does not hold yet, and judge it.
 
     Broken off at any moment, the same command goes on where it stopped. Any parameter of the claim can be set
-    by its own name for exploration, which never moves a verdict. On a cluster the command is the same, with
+    by its own name for exploration, which is not counted in the verdict. On a cluster the command is the same, with
     --engine ray or slurm.
 
     Example: simonides run memories/linear-capacity --scale smoke
@@ -136,7 +136,9 @@ def _explored(ran: "Ran", overrides: dict[str, Any]) -> tuple[str, dict[str, Any
     lines = [
         "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in [names, *rows]
     ]
-    text = "\n".join([f"{ran.plan.file.id}: exploration with {settings}; moves no verdict", *lines])
+    text = "\n".join(
+        [f"{ran.plan.file.id}: exploration with {settings}; exploratory, not counted in the verdict", *lines]
+    )
     return text, {"claim": ran.plan.file.id, "scale": ran.plan.scale, "exploration": overrides, "cells": cells}
 
 

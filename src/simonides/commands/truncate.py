@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from simonides.probes import Bench, Cut, Judged, Truncation, TruncationSearch
 
 
+# questions without which a search makes no sense, and below which chance chooses
+_FEWEST, _FEW = 3, 100
+
+
 @dataclass(frozen=True, kw_only=True)
 class Truncate:
     """Cut matrices of a checkpoint to low rank, and see what it answers and how a text surprises it then.
@@ -88,7 +92,7 @@ class Truncate:
 def execute(options: Truncate) -> int:
     """Check the options, cut or search, print and write."""
     check_there(options.checkpoint)
-    from simonides.base import check_free, output_folder, progress, read_text, write_text
+    from simonides.base import check_at_least, check_free, output_folder, progress, read_text, write_text
     from simonides.checkpoints import TextTokens, open_checkpoint
     from simonides.probes import Material, keys_named, make_bench, search_truncations, truncate
 
@@ -113,8 +117,19 @@ def execute(options: Truncate) -> int:
         text_tokens=options.text_tokens,
         seed=options.seed,
     )
+    check_at_least("controls", options.controls, 0)
     words = material.words()
     if words is not None:
+        few = min(len(words), options.most)
+        if options.search and few < _FEWEST:
+            raise SimonidesError(
+                f"{few} question{'s' if few > 1 else ''} to search with; give at least {_FEWEST}: a fifth chooses, the "
+                "rest reports."
+            )
+        if options.search and few < _FEW:
+            tell(
+                f"{round(few / 5)} of {few} questions choose the edit, so few that chance chooses; give {_FEW} or more"
+            )
         tell_table(words.name, words.first_row, words.unused, words.left_out)
     with progress(not options.json) as start:
         tokenizer, model = TextTokens(options.checkpoint), open_checkpoint(options.checkpoint)
@@ -200,6 +215,8 @@ def _truncated(truncation: "Truncation", options: Truncate, out: Path) -> dict[s
     if not options.json:
         for name, judged in truncation.rows[1:]:
             say(_line(name, judged, before))
+        if over := truncation.over_random():
+            say(f"truncated over random directions: accuracy {_signed(over, 'over_random')}")
         for row in matrices.iter_rows(named=True):
             say(
                 f"  layer {row['layer']} {row['matrix']}: rank {row['rank']} of {row['of']}, "
@@ -210,7 +227,7 @@ def _truncated(truncation: "Truncation", options: Truncate, out: Path) -> dict[s
             say(f"  factors.safetensors: {kept:,} numbers in place of {whole:,}")
     return {
         "untouched": before.table(before),
-        "truncated": truncation.truncated.table(before),
+        "truncated": {**truncation.truncated.table(before), **truncation.over_random()},
         "same_norm": truncation.same_norm.table(before),
         "random_directions": [judged.table(before) for judged in truncation.random_directions],
         "matrices": matrices.to_dicts(),
@@ -230,6 +247,8 @@ def _searched(search: "TruncationSearch", options: Truncate, out: Path) -> dict[
                 f"p(answer) {row['probability']:.3f}, p({options.generic}) {row['generic']:.3f}, "
                 f"perplexity {row['perplexity']:.2f}"
             )
+            if "over_random" in row:
+                say(f"    over random directions: accuracy {_signed(row, 'over_random')}")
         say(f"page: {page.resolve()}")
     composed = None if search.composed is None else {"edits": list(map(str, search.composed[0])), **rows[-1]}
     return {
@@ -248,8 +267,16 @@ def _line(name: str, judged: "Judged", before: "Judged | None") -> str:
     if "accuracy" in row:
         low, high = row["accuracy_interval"]
         parts.append(f"accuracy {row['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
+        if "accuracy_shuffled" in row:
+            parts.append(f"{row['accuracy_shuffled']:.3f} with the answers shuffled")
         parts.append(f"p(answer) {row['probability']:.3f}, p(generic) {row['generic']:.3f}")
         if before is not None:
             low, high = row["gain_interval"]
             parts.append(f"gain {row['gain']:+.3f} [{low:+.3f}, {high:+.3f}]")
     return ", ".join(parts)
+
+
+def _signed(row: dict[str, Any], name: str) -> str:
+    """A difference with its interval."""
+    low, high = row[f"{name}_interval"]
+    return f"{row[name]:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -73,6 +73,8 @@ class FactTable:
         Raises:
             SimonidesError: when the table has no such key; names the nearest ones.
         """
+        if not isinstance(key, str):
+            raise SimonidesError(f"{key!r} is no key; give a text, such as {self.keys[0]!r}.")
         wanted = _normal(key)
         row = self._rows.get(wanted)
         if row is None:

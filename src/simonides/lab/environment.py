@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -40,12 +41,13 @@ def chosen_device(asked: str) -> "torch.device":
 
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(asked)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise SimonidesError(f"device {asked!r} cannot be used: {str(error).splitlines()[0]}") from None
-    return device
+    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", asked)
+    if match is None:
+        raise SimonidesError(f"device {asked!r} is not known; give auto, cpu, cuda or cuda:1.")
+    count = torch.cuda.device_count()
+    if asked != "cpu" and int(match[1] or 0) >= count:
+        raise SimonidesError(f"there is no device {asked!r}: torch sees {count} of CUDA here; give auto or cpu.")
+    return torch.device(asked)
 
 
 def described_device(device: "torch.device") -> dict[str, str]:

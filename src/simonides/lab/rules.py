@@ -159,7 +159,7 @@ class Threshold:
             raise SimonidesError("a Threshold takes one of at_least and at_most, a finite number.")
         _check_band(self, self.at_least, self.at_most)
 
-    effect: ClassVar[str] = "mean nearest to the limit"
+    effect: ClassVar[str] = "mean of the cell closest to the limit"
 
     def __str__(self) -> str:
         side = f"at least {self.at_least:g}" if np.isfinite(self.at_least) else f"at most {self.at_most:g}"

@@ -9,6 +9,7 @@ shared by H/G heads), `m` hidden units.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -137,10 +138,11 @@ def key_value_head(model: Roles, head: int) -> int:
 
 def check_head(sizes: Sizes, layer: int, head: int = 0) -> None:
     """Raise `SimonidesError` unless there is such a layer and head."""
-    if not 0 <= layer < sizes.layers or not 0 <= head < sizes.heads:
-        raise SimonidesError(
-            f"no head {head} in layer {layer}: there are {sizes.layers} layers of {sizes.heads}, from 0."
-        )
+    for name, given, count in (("layer", layer, sizes.layers), ("head", head, sizes.heads)):
+        if isinstance(given, bool) or not isinstance(given, Integral):
+            raise SimonidesError(f"{name} {given!r} is no number; give one from 0 to {count - 1}.")
+        if not 0 <= given < count:
+            raise SimonidesError(f"there is no {name} {given}: there are {count}, from 0 to {count - 1}.")
 
 
 def W_KQ(model: Roles, layer: int, head: int = 0) -> Float[Tensor, "d d"]:  # noqa: N802 - the field's name
@@ -179,7 +181,9 @@ def matrix_roles(model: Roles, layer: int) -> list[str]:
 
 
 def check_tokens(tokens: Int[Tensor, "..."], vocabulary: int) -> None:
-    """Raise `SimonidesError` where tokens lie outside 0 .. vocabulary - 1."""
+    """Raise `SimonidesError` where tokens are no whole numbers, or lie outside 0 .. vocabulary - 1."""
+    if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.is_complex():
+        raise SimonidesError(f"tokens are of type {tokens.dtype}; give whole numbers, such as tokens.long().")
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
         raise SimonidesError(f"tokens from {int(tokens.min())} to {int(tokens.max())}; it knows {vocabulary}.")
 

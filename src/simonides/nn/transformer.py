@@ -231,12 +231,18 @@ class Transformer(nn.Module):
         return {name: value for part in parts for name, value in part.named_parameters(recurse=False)}
 
     def _start(self, tokens: Tensor) -> tuple[Tensor, FactoredStream]:
+        if tokens.dim() != 2:
+            raise SimonidesError(f"tokens have shape {list(tokens.shape)}; give [sequences, positions].")
         length = tokens.shape[-1]
         if length > self.config.length:
             raise SimonidesError(f"{length} positions; this model was made for {self.config.length}.")
         places = None if self.positions is None else self.positions[:length]
         # embedding's backward adds rows by token, indexing's does not
-        stream = nn.functional.embedding(tokens, self.W_E)
+        try:
+            stream = nn.functional.embedding(tokens, self.W_E)
+        except (IndexError, RuntimeError):
+            check_tokens(tokens, self.config.vocabulary)
+            raise
         return stream if places is None else stream + places, FactoredStream(self.W_E, places, tokens)
 
     def _through(

@@ -5,7 +5,7 @@ Letters: `Q` questions, `T` positions, `k` tokens watched.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -24,12 +24,14 @@ class Questions:
         lengths: their own.
         answers: the first token of each answer.
         watched: other tokens whose probability is wanted, such as a generic word.
+        shuffled: the answers in another order, the baseline: how often is another question's answer said?
     """
 
     tokens: Int[Tensor, "Q T"]
     lengths: Int[Tensor, " Q"]
     answers: Int[Tensor, " Q"]
     watched: Int[Tensor, " k"] = field(default_factory=lambda: torch.zeros(0, dtype=torch.long))
+    shuffled: Int[Tensor, " Q"] | None = None
 
     @classmethod
     def of(cls, prompts: Sequence[Tensor], answers: Sequence[int], watched: Sequence[int] = ()) -> "Questions":
@@ -56,6 +58,7 @@ class Questions:
             lengths=self.lengths[chosen],
             answers=self.answers[chosen],
             watched=self.watched,
+            shuffled=None if self.shuffled is None else self.shuffled[chosen],
         )
 
     def to(self, device: torch.device) -> "Questions":
@@ -65,7 +68,12 @@ class Questions:
             lengths=self.lengths.to(device),
             answers=self.answers.to(device),
             watched=self.watched.to(device),
+            shuffled=None if self.shuffled is None else self.shuffled.to(device),
         )
+
+    def with_shuffled(self, generator: torch.Generator) -> "Questions":
+        """The same with their answers in a random order as a baseline."""
+        return replace(self, shuffled=self.answers[torch.randperm(len(self), generator=generator)])
 
     @property
     def last(self) -> Int[Tensor, "Q 1"]:
@@ -88,12 +96,14 @@ class Answers:
         probability: of the answer.
         rank: how many tokens are likelier than the answer.
         watched: probabilities of the watched tokens.
+        right_shuffled: whether the likeliest token is the answer in the shuffled order; None without one.
     """
 
     right: Float[Tensor, " Q"]
     probability: Float[Tensor, " Q"]
     rank: Int[Tensor, " Q"]
     watched: Float[Tensor, "Q k"]
+    right_shuffled: Float[Tensor, " Q"] | None = None
 
 
 def answer(model: Roles, questions: Questions) -> Answers:
@@ -113,11 +123,14 @@ def answers_from(logits: Float[Tensor, "Q 1 V"], questions: Questions) -> Answer
     finite = logits[:, 0].isfinite().all(-1)
     p = logits[:, 0].float().softmax(-1).masked_fill(~finite[:, None], 0.0)
     probability = p.gather(1, questions.answers[:, None])
+    said = p.argmax(-1)
+    shuffled = None if questions.shuffled is None else ((said == questions.shuffled) & finite).float().cpu()
     return Answers(
-        right=((p.argmax(-1) == questions.answers) & finite).float().cpu(),
+        right=((said == questions.answers) & finite).float().cpu(),
         probability=probability[:, 0].cpu(),
         rank=torch.where(finite, (p > probability).sum(1), p.shape[1]).cpu(),
         watched=p[:, questions.watched].cpu(),
+        right_shuffled=shuffled,
     )
 
 

@@ -102,6 +102,8 @@ def matrices_named(model: Roles, pattern: str) -> list[str]:
     Raises:
         SimonidesError: when a part of the pattern names none that the model has.
     """
+    if not isinstance(pattern, str):
+        raise SimonidesError(f"matrix = {pattern!r}; give a text, such as W_in or attention.")
     known = list(dict.fromkeys(role for n in range(model.sizes.layers) for role in matrix_roles(model, n)))
     chosen: set[str] = set()
     for part in filter(None, (part.strip() for part in pattern.split(","))):
@@ -121,6 +123,8 @@ def layers_named(model: Roles, pattern: str) -> list[int]:
         SimonidesError: when it cannot be read, or the model has no such layer.
     """
     count = model.sizes.layers
+    if not isinstance(pattern, str):
+        raise SimonidesError(f"layers = {pattern!r}; give a text: all, 3, 0-4 or 3,8-11.")
     if pattern.strip() == "all":
         return list(range(count))
     chosen: set[int] = set()
@@ -129,7 +133,9 @@ def layers_named(model: Roles, pattern: str) -> list[int]:
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise SimonidesError(f"layers {pattern!r} cannot be read; give all, 3, 0-4 or 3,8-11.")
         low, high = int(first), int(last) if dash else int(first)
-        if not low <= high < count:
+        if low > high:
+            raise SimonidesError(f"layers {part.strip()!r} go backwards; give the lower one first.")
+        if high >= count:
             raise SimonidesError(f"layers {part.strip()!r}: there are {count}, from 0 to {count - 1}.")
         chosen |= set(range(low, high + 1))
     return sorted(chosen)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least
 from simonides.probes.answers import Answers, split
-from simonides.probes.bench import Bench, Judged
+from simonides.probes.bench import Bench, Judged, over_random
 from simonides.probes.edits import Edit, cut_matrix, matrix_of
 from simonides.probes.truncating import Tick, keys_named
 from simonides.probes.truncation import decompose
@@ -48,15 +48,17 @@ class TruncationSearch:
     composed: tuple[tuple[Edit, ...], Judged] | None
 
     def rows(self) -> list[dict[str, Any]]:
-        """What is reported, on the questions that chose nothing: a row each, with 95 % intervals."""
+        """What is reported, on held-out questions: a row each, with 95 % intervals."""
         named = [("untouched", self.untouched), (str(self.chosen), self.after)]
         named += [(f"random directions of {self.chosen}", judged) for judged in self.random_directions]
         if self.composed is not None:
             named.append((f"composed, {len(self.composed[0])} edits", self.composed[1]))
-        return [
+        rows = [
             {"edit": name, **judged.table(self.untouched, self.reported_on, seed)}
             for seed, (name, judged) in enumerate(named)
         ]
+        rows[1] |= over_random(self.after, self.random_directions, self.reported_on)
+        return rows
 
     def table(self) -> pl.DataFrame:
         """A row for each edit: accuracy and probabilities on all questions, and accuracy on either part."""

@@ -17,7 +17,7 @@ from torch import Tensor
 from simonides.base import SimonidesError, check_at_least, check_share
 from simonides.checkpoints import CheckpointModel, rewrite_checkpoint, save_factors
 from simonides.nn import Roles
-from simonides.probes.bench import Bench, Judged
+from simonides.probes.bench import Bench, Judged, over_random
 from simonides.probes.edits import Key, layers_named, matrices_named, matrix_of, replaced
 from simonides.probes.truncation import Decomposition, decompose, decompose_leading
 
@@ -116,6 +116,10 @@ class Truncation:
     def table(self) -> pl.DataFrame:
         """A row for each that was judged: perplexity, and of questions accuracy, gain and probability."""
         return pl.DataFrame([{"model": name, **_flat(judged.table(self.untouched))} for name, judged in self.rows])
+
+    def over_random(self) -> dict[str, Any]:
+        """How much more is answered right than with as many random directions removed, with its interval."""
+        return over_random(self.truncated, self.random_directions)
 
     def matrices(self) -> pl.DataFrame:
         """A row for each matrix: layer, role, rank, of how many, and the share of its norm that is left out."""

@@ -57,8 +57,14 @@ class Decomposition:
     def error(self, rank: int) -> float:
         """|W - W_r|/|W|, Frobenius."""
         check_at_least("rank", rank, 0)
-        kept = float(self.values[:rank].double().square().sum())
-        return max(0.0, 1 - kept / self.total) ** 0.5 if self.total else 0.0
+        if not self.total:
+            return 0.0
+        squares = self.values.double().square()
+        if len(squares) == min(self.left.shape[0], self.right.shape[1]):
+            return (
+                float(squares[rank:].sum() / squares.sum()) ** 0.5
+            )  # a difference of near numbers would be noise
+        return max(0.0, 1 - float(squares[:rank].sum()) / self.total) ** 0.5
 
     def rank_of_share(self, share: float) -> int:
         """floor(rho k), with no slip where rho k is a whole number up to rounding.

@@ -33,13 +33,16 @@ def write_search(search: TruncationSearch, out: Path, name: str) -> Path:
     roles = list(table["matrix"].unique(maintain_order=True))
     drawn = painted(lambda picture: _draw(picture, table, roles, base), _CAPTION, (3.2 * len(roles) + 1.2, 4.6))
     rows = search.rows()
-    columns = ["model", "accuracy", "gain", "p(answer)", "median rank", "perplexity"]
+    columns = ["model", "accuracy", "answers shuffled", "gain", "gain over random", "p(answer)", "median rank"]
+    columns += ["perplexity"]
     columns += ["p(generic word)"] if "generic" in rows[0] else []
     shown = [
         [
             row["edit"],
             _ends(row["accuracy"], row["accuracy_interval"]),
+            f"{row['accuracy_shuffled']:.3f}" if "accuracy_shuffled" in row else "–",
             _ends(row["gain"], row["gain_interval"]),
+            _ends(row["over_random"], row["over_random_interval"]) if "over_random" in row else "–",
             f"{row['probability']:.3f}",
             f"{row['median_rank']:.0f}",
             f"{row['perplexity']:.2f}",
@@ -55,7 +58,7 @@ def write_search(search: TruncationSearch, out: Path, name: str) -> Path:
         footer="An answer is right where its first token is the likeliest of all; shares are of the rank kept.",
         summary=[],
         figures=[place_figure(drawn, out, "edits", _CAPTION)],
-        tables=[{"title": "On the questions that chose nothing", "columns": columns, "rows": shown}],
+        tables=[{"title": "On held-out questions", "columns": columns, "rows": shown}],
         layers=[],
         files=["edits.csv", "truncation.json"],
     )

@@ -19,6 +19,9 @@ from simonides.memories.laws.recall import recall_of_classes, width_for
 from simonides.probes import recalled
 from simonides.tasks import read_facts
 
+# below this width embeddings may coincide
+_TIES = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
@@ -88,12 +91,15 @@ class FactMemory:
         outputs = embed(embedding, len(table.answers), d, generator).to(device)
         targets = torch.tensor(table.targets, device=device)
         memory = LinearMemory.store(inputs, outputs, targets, rule=rule)
+        right = recalled(memory, inputs, outputs, targets)
+        if d < _TIES:  # in so few dimensions embeddings coincide, and an answer that ties is not recalled
+            right &= margins(memory(inputs), outputs, targets) > 0
         return cls(
             table=table,
             memory=memory,
             inputs=inputs,
             outputs=outputs,
-            recalled=recalled(memory, inputs, outputs, targets),
+            recalled=right,
             embedding=embedding,
             rule=rule,
         )
@@ -124,7 +130,9 @@ class FactMemory:
 
     def width_needed(self, accuracy: float = 0.99) -> int:
         """The least d at which theory expects the table to be recalled to `accuracy` by outer products."""
-        return width_for(self.table.class_sizes, accuracy, self.embedding if self.embedding in KINDS else "sphere")
+        if self.embedding not in KINDS:  # orthonormal ones recall all, and can be drawn from this width on
+            return max(len(self.table), len(self.table.answers))
+        return width_for(self.table.class_sizes, accuracy, self.embedding)
 
     def ask(self, key: str, top: int = 3) -> Answer:
         """The best answers to a key of the table.

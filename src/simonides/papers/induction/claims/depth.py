@@ -106,7 +106,7 @@ claim = Claim(
             log="",
             title=f"{layers} layer{'s' if layers > 1 else ''}, attention only",
             x_label="steps of SGD",
-            y_label="accuracy where c >= 2",
+            y_label="accuracy on second and later occurrences of a trigger",
         )
         for layers in (1, 2)
     ],
