@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 from claim_files import write_claim
 
+from simonides import lab
 from simonides.base import errors, machine
 from simonides.cli import main
 from simonides.lab import scan
@@ -160,6 +162,40 @@ def test_run_with_a_parameter_set_by_hand_explores(tmp_path, capsys):
     assert code == 0
     assert "exploration with size = 37; exploratory" in out
     assert "37" in out.splitlines()[-1]
+
+
+def test_a_sweep_has_a_table_and_a_figure(tmp_path, capsys):
+    path = write_claim(tmp_path)
+    options = ["--scale", "smoke", "--store", tmp_path / "s", "--workers", "1"]
+    code, out, err = simonides("run", path, *options, "--size", "50,100,200", "--quiet", "--json", capsys=capsys)
+    (entry,) = json.loads(out)
+    assert code == 0 and err == ""
+    assert entry["exploration"] == {"size": [50, 100, 200]} and len(entry["cells"]) == 6
+    table = pl.read_csv(entry["table"])
+    assert (
+        table.height == 3 * 2 * 5
+        and set(table["size"]) == {50, 100, 200}
+        and "predicted deviation" in table.columns
+    )
+    assert Path(entry["figure"]).read_bytes().startswith(b"\x89PNG")
+    code, out, _ = simonides("run", path, *options, "--size", "50", capsys=capsys)
+    assert code == 0 and "table: " in out and "figure: " not in out
+    code, _, err = simonides("run", path, *options, "--size", "50,wide", capsys=capsys)
+    assert code == 2 and "--size wide is no int" in err
+
+
+def test_results_in_python(ran):
+    path, store = ran
+    frame = lab.results(str(path), "smoke", store)
+    assert frame.columns == ["claim", "size", "spread", "seed", "row", "deviation", "predicted deviation"]
+    assert frame.height == 20 and set(frame["claim"]) == {"local/noise"}
+    assert lab.results(f"{path},memories/classics", "smoke", store).height == 20
+    for target, place, message in (
+        ("memories", store, "holds no runs of memories"),
+        (str(path), store / "no", "does not exist"),
+    ):
+        with pytest.raises(errors.SimonidesError, match=message):
+            lab.results(target, "smoke", place)
 
 
 def test_recall_of_a_users_table(tmp_path, capsys):

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import arg
 
 from simonides.base import SimonidesError, say, say_json, tell
-from simonides.commands.shared import Checkpoint, Json, check_there, out_folder, step_folders, tell_beginning
+from simonides.commands.shared import (
+    Checkpoint,
+    Json,
+    Quiet,
+    check_there,
+    out_folder,
+    step_folders,
+    tell_beginning,
+)
 
 if TYPE_CHECKING:
     from simonides.checkpoints import TextTokens
@@ -39,6 +47,7 @@ class Inspect:
         Path | None, arg(metavar="FILE", help="Read passages of this text twice in place of random tokens.")
     ] = None
     seed: Annotated[int, arg(help="Draws tokens and passages.")] = 0
+    quiet: Quiet = False
     json: Json = False
 
 
@@ -60,7 +69,7 @@ def execute(options: Inspect) -> int:
     )
     steps = step_folders(options.checkpoint)
     last = steps[-1][1] if steps else options.checkpoint
-    with progress(not options.json) as start:
+    with progress(not (options.json or options.quiet)) as start:
         tokenizer = _tokenizer(last)
         tell_beginning(tokenizer)
         history = inspect_training(steps, tokenizer, reading, start("history", len(steps))) if steps else None

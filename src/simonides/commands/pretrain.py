@@ -10,9 +10,10 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from simonides.base import SimonidesError, say
+from simonides.commands.shared import Quiet
 
 # may change when a training goes on
-_FREE = ("out", "steps")
+_FREE = ("out", "steps", "quiet")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Pretrain:
         float, arg(help="Share of the pieces that is a passage read again and again, which calls for induction.")
     ] = 0.0
     seed: Annotated[int, arg(help="Draws weights and pieces.")] = 0
+    quiet: Quiet = False
 
 
 def execute(options: Pretrain) -> int:
@@ -81,16 +83,15 @@ def execute(options: Pretrain) -> int:
         every=options.every,
         keep=lambda m, step: save_step(m, text, options.out / f"step-{step:06d}"),
         checkpoint=options.out / "training.safetensors",
-        progress=True,
+        progress=not options.quiet,
     )
     last = {name: float(values[-1]) for name, values in history.columns.items()}
     weights = sum(parameter.numel() for parameter in model.parameters())
     say(
         f"{weights:,} weights, {history.steps[-1]} steps: {last['held_out']:.2f} nats per character on held-out text;"
     )
-    say(
-        f"repeated passages: {last['first_reading']:.2f} nats at first occurrence, {last['second_reading']:.2f} at second."
-    )
+    first, second = last["first_reading"], last["second_reading"]
+    say(f"repeated passages: {first:.2f} nats at first occurrence, {second:.2f} at second.")
     say(f"{len(history.steps)} checkpoints: {options.out.resolve()}")
     return 0
 

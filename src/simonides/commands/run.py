@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
 from simonides.base import SimonidesError, say, say_json, tell
-from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
+from simonides.commands.shared import STORE, Json, Quiet, Scale, StoreFolder, Target
 
 if TYPE_CHECKING:
     from simonides.lab import Ran
@@ -19,12 +20,12 @@ class Run:
     """Measure what a store does not hold yet, and judge it.
 
     Broken off at any moment, the same command goes on where it stopped. Any parameter of the claim can be set
-    by its own name for exploration, which is not counted in the verdict. On a cluster the command is the same, with
-    --engine ray or slurm.
+    by its own name, to a value or to several with commas between: an exploration, not counted in the verdict, with
+    its table and figure in STORE/explorations. On a cluster the command is the same, with --engine ray or slurm.
 
     Example: simonides run memories/linear-capacity --scale smoke
 
-    Example: simonides run memories/linear-capacity --d 96
+    Example: simonides run memories/linear-capacity --d 96 --facts 100,200,400
 
     Example: simonides run all --scale paper --engine slurm --workers 100 --minutes 120 --memory 8
     """
@@ -62,6 +63,7 @@ class Run:
             "there is one. The records say where.",
         ),
     ] = "auto"
+    quiet: Quiet = False
     json: Json = False
 
 
@@ -74,7 +76,15 @@ def execute(options: Run, unknown: Sequence[str]) -> int:
         warm_up()
     from simonides.lab import run
 
-    ran = run(options.target, options.scale, options.store, _engine(options), overrides, options.device)
+    ran = run(
+        options.target,
+        options.scale,
+        options.store,
+        _engine(options),
+        overrides,
+        options.device,
+        shown=not options.quiet,
+    )
     # what was set by hand and is refused is the user's to put right; a claim's own points are not
     code = 2 if overrides and any(one.refused for one in ran) else 0
     entries = []
@@ -85,7 +95,7 @@ def execute(options: Run, unknown: Sequence[str]) -> int:
             continue
         assert one.gathered is not None
         code = max(code, 1 if one.failed or one.gathered.diverged else 0)
-        text, entry = _explored(one, overrides) if one.verdict is None else _judged(one)
+        text, entry = _explored(one, overrides, options.store) if one.verdict is None else _judged(one)
         counts = {"reused": one.reused, "computed": one.computed, "failed": one.failed, "damaged": one.damaged}
         entries.append({**entry, **counts})
         if not options.json:
@@ -124,8 +134,8 @@ def _judged(ran: "Ran") -> tuple[str, dict[str, Any]]:
     return f"{verdict_line(ran.verdict)}  ({tally})", ran.verdict.as_json()
 
 
-def _explored(ran: "Ran", overrides: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    from simonides.lab import means_table
+def _explored(ran: "Ran", overrides: dict[str, Any], store: Path) -> tuple[str, dict[str, Any]]:
+    from simonides.lab import means_table, write_exploration
 
     assert ran.gathered is not None
     names, rows = means_table(ran.gathered)
@@ -136,10 +146,15 @@ def _explored(ran: "Ran", overrides: dict[str, Any]) -> tuple[str, dict[str, Any
     lines = [
         "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True)) for row in [names, *rows]
     ]
-    text = "\n".join(
-        [f"{ran.plan.file.id}: exploration with {settings}; exploratory, not counted in the verdict", *lines]
-    )
-    return text, {"claim": ran.plan.file.id, "scale": ran.plan.scale, "exploration": overrides, "cells": cells}
+    title = f"{ran.plan.file.id}: exploration with {settings}; exploratory, not counted in the verdict"
+    entry = {"claim": ran.plan.file.id, "scale": ran.plan.scale, "exploration": overrides, "cells": cells}
+    if not ran.gathered.present:
+        return "\n".join([title, *lines]), entry
+    written = write_exploration(ran, overrides, store)
+    places = [f"table: {written.table.resolve()}"]
+    places += [f"figure: {written.figure.resolve()}"] if written.figure else []
+    files = {"table": str(written.table), "figure": None if written.figure is None else str(written.figure)}
+    return "\n".join([title, *lines, *places]), entry | files
 
 
 def parse_overrides(unknown: Sequence[str]) -> dict[str, Any]:
@@ -150,19 +165,28 @@ def parse_overrides(unknown: Sequence[str]) -> dict[str, Any]:
 
     >>> parse_overrides(["--d", "96", "--kind=sphere"])
     {'d': 96, 'kind': 'sphere'}
+    >>> parse_overrides(["--facts", "100,200"])
+    {'facts': [100, 200]}
     """
     words = [part for word in unknown for part in (word.split("=", 1) if word.startswith("--") else [word])]
     overrides: dict[str, Any] = {}
     for name, text in zip(words[::2], words[1::2], strict=False):
         if not name.startswith("--") or text.startswith("--"):
             break
-        overrides[name[2:].replace("-", "_")] = _value(text)
+        overrides[name[2:].replace("-", "_")] = _values(text)
     if 2 * len(overrides) != len(words):
         raise SimonidesError(
             f"cannot read {' '.join(unknown)!r}; parameters are set once each, as in --d 96. "
             "Options: simonides run --help; parameters: simonides show CLAIM"
         )
     return overrides
+
+
+def _values(text: str) -> Any:
+    """One value, or those between commas."""
+    if "," not in text:
+        return _value(text)
+    return [_value(part.strip()) for part in text.split(",") if part.strip()]
 
 
 def _value(text: str) -> int | float | str | bool:

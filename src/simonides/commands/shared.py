@@ -36,6 +36,7 @@ Columns = Annotated[
         help="A file's columns by name or number, in this order: subject, (relation,) attribute, or prompt, answer.",
     ),
 ]
+Quiet = Annotated[bool, arg(help="Show no progress.")]
 Json = Annotated[bool, arg(help="Print JSON instead of text.")]
 
 

@@ -14,6 +14,7 @@ from simonides.commands.shared import (
     Columns,
     Header,
     Json,
+    Quiet,
     check_there,
     column_names,
     out_folder,
@@ -86,6 +87,7 @@ class Truncate:
         Path | None, arg(metavar="DIR", help="Folder of what is written; by default truncation-NAME.")
     ] = None
     seed: Annotated[int, arg(help="Draws questions, split and controls.")] = 0
+    quiet: Quiet = False
     json: Json = False
 
 
@@ -131,7 +133,7 @@ def execute(options: Truncate) -> int:
                 f"{round(few / 5)} of {few} questions choose the edit, so few that chance chooses; give {_FEW} or more"
             )
         tell_table(words.name, words.first_row, words.unused, words.left_out)
-    with progress(not options.json) as start:
+    with progress(not (options.json or options.quiet)) as start:
         tokenizer, model = TextTokens(options.checkpoint), open_checkpoint(options.checkpoint)
         tell_beginning(tokenizer)
         matrices = len(keys_named(model, options.layers, options.matrix))

@@ -4,6 +4,7 @@ from .counting import count as count
 from .counting import kept_keys as kept_keys
 from .descriptions import described as described
 from .environment import chosen_device as chosen_device
+from .exploring import write_exploration as write_exploration
 from .figures import CapacityPlot as CapacityPlot
 from .figures import Curves as Curves
 from .figures import Film as Film
@@ -39,6 +40,7 @@ from .report import interval_text as interval_text
 from .report import means_table as means_table
 from .report import number as number
 from .report import write_report as write_report
+from .results import results as results
 from .rules import Crossing as Crossing
 from .rules import Equal as Equal
 from .rules import Exponent as Exponent

@@ -49,13 +49,21 @@ class Grid:
         """The same cells with this many seeds each."""
         return Grid(self.cells, seeds)
 
-    def override(self, values: Cell) -> "Grid":
-        """The grid with some parameters set to one value everywhere; cells that become equal are one.
+    def override(self, values: Mapping[str, Value | Sequence[Value]]) -> "Grid":
+        """The grid with some parameters set everywhere, to one value or to each of several; equal cells are one.
 
-        Raises:
-            SimonidesError: when a parameter is not of the grid.
+        >>> product(d=[16, 32], facts=[7]).override({"d": 8, "facts": [1, 2]}).cells
+        ({'d': 8, 'facts': 1}, {'d': 8, 'facts': 2})
         """
-        merged = {tuple(sorted({**cell, **values}.items())): {**cell, **values} for cell in self.cells}
+        lists = [
+            [value] if isinstance(value, (int, float, str, bool)) else list(value) for value in values.values()
+        ]
+        settings = [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*lists)]
+        merged = {
+            tuple(sorted({**cell, **setting}.items())): {**cell, **setting}
+            for setting in settings
+            for cell in self.cells
+        }
         return Grid(tuple(merged.values()), self.seeds)
 
     @property

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,12 +23,13 @@ class Plan:
     Arguments:
         file: the claim's file.
         scale: "smoke", "desk" or "paper".
-        overrides: parameters set by hand; such a plan explores and never moves a verdict.
+        overrides: parameters set by hand, each to a value or to several; such a plan explores, and is not counted in
+            the verdict.
     """
 
     file: ClaimFile
     scale: str
-    overrides: tuple[tuple[str, Value], ...] = ()
+    overrides: tuple[tuple[str, Value | Sequence[Value]], ...] = ()
 
     def __post_init__(self) -> None:
         check_name("scale", self.scale, SCALES)
@@ -35,9 +37,10 @@ class Plan:
             grid = self.claim.scales[self.scale]
             check_name(f"parameter of {self.file.id}", name, grid.axes)
             kinds = {type(cell[name]) for cell in grid.cells}
-            if type(value) not in kinds and not (kinds == {float} and isinstance(value, int)):
-                expected = " or ".join(sorted(kind.__name__ for kind in kinds))
-                raise SimonidesError(f"--{name} {value} is no {expected}, which {self.file.id} asks for.")
+            for one in [value] if isinstance(value, (int, float, str, bool)) else value:
+                if type(one) not in kinds and not (kinds == {float} and type(one) is int):
+                    expected = " or ".join(sorted(kind.__name__ for kind in kinds))
+                    raise SimonidesError(f"--{name} {one} is no {expected}, which {self.file.id} asks for.")
 
     @cached_property
     def claim(self) -> Claim:

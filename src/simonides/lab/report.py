@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from simonides.base import output_folder, page, place_figure, replacing, write_text
 from simonides.lab.claim import Claim
+from simonides.lab.exploring import plain_columns
 from simonides.lab.figures import render
 from simonides.lab.plan import Plan
 from simonides.lab.references import bibtex
@@ -180,15 +181,11 @@ def _figures(
     return drawn, problems
 
 
-def _plain_table(gathered: Gathered) -> pl.DataFrame:
-    return gathered.table.rename({n: n.removeprefix("cell ") for n in gathered.table.columns})
-
-
 def _tables(gathered: Gathered, anchor: str, folder: Path) -> str:
     """Write the table of all runs; returns it as a link that carries its content."""
     if not gathered.present:
         return ""
-    table = _plain_table(gathered)
+    table = plain_columns(gathered.table)
     with replacing(folder / "tables" / f"{anchor}.parquet") as partial:
         table.write_parquet(partial)
     text = table.write_csv()

@@ -57,6 +57,7 @@ def run(
     overrides: Mapping[str, Any] | None = None,
     device: str = "auto",
     tell: Tell | None = None,
+    shown: bool = True,
 ) -> list[Ran]:
     """Measure what a store does not hold yet of some claims, and judge them.
 
@@ -67,8 +68,10 @@ def run(
         scale: "smoke", "desk" or "paper".
         store: folder of the results.
         engine: where; by default processes of this machine, one a core.
-        overrides: parameters set by hand, for an exploration, which never moves a verdict.
+        overrides: parameters set by hand, each to a value or a list of them, for an exploration, which is not
+            counted in the verdict.
         device: "auto", the GPU where there is one, or as torch names devices.
+        shown: whether progress is.
         tell: told of failures and damage as they are found; by default they are printed on standard error.
 
     Raises:
@@ -93,7 +96,7 @@ def run(
             tell(f"{damage}; kept aside, measured again")
     tasks = [task for lacking in waiting.values() for task in lacking.tasks]
     asked = {plan.file.id: [name for rule in plan.claim.rules for name in columns_of(rule)] for plan in plans}
-    counts = _measured(tasks, engine, place, tell, asked)
+    counts = _measured(tasks, engine, place, tell, asked, shown)
     ran = []
     for plan in plans:
         count, lacking = counts.get(plan.file.id, _Count()), waiting[plan.file.id]
@@ -128,14 +131,14 @@ class _Count:
 
 
 def _measured(
-    tasks: list[Task], engine: Engine, store: Store, tell: Tell, asked: Mapping[str, Sequence[str]]
+    tasks: list[Task], engine: Engine, store: Store, tell: Tell, asked: Mapping[str, Sequence[str]], shown: bool
 ) -> dict[str, _Count]:
     counts: dict[str, _Count] = {}
     reasons: dict[tuple[str, str], list[str]] = {}
     if not tasks:
         return counts
     # what a claim or a cluster prints is no part of the results
-    with contextlib.redirect_stdout(sys.stderr), progress() as start:
+    with contextlib.redirect_stdout(sys.stderr), progress(shown) as start:
         engine.check()
         advance = start("measuring", sum(len(task.missing) for task in tasks))
 
