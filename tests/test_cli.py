@@ -40,7 +40,13 @@ def test_list_names_every_claim(capsys):
     assert [line.split()[0] for line in out.splitlines()] == [file.id for file in scan()]
 
 
-@pytest.mark.parametrize("command", [["list"], ["--help"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["list"], ["--help"], ["run", "--help"], ["recall", "none.csv"], ["recall", "planets"]),
+        *(["truncate", "nowhere", "--rank", "2"], ["recall", "country-capital+country-capital"]),
+    ],
+)
 def test_light_commands_do_not_import_torch(command):
     """They answer at once because they import nothing heavy."""
     code = (

@@ -1,5 +1,6 @@
 from .base.errors import SimonidesError as SimonidesError
 from .checkpoints.opening import open_checkpoint as open_checkpoint
+from .data.fact_table import read_facts as read_facts
 from .lab.claim import Claim as Claim
 from .lab.running import run as run
 from .memories.linear import LinearMemory as LinearMemory
@@ -12,7 +13,6 @@ from .papers.facts.trained_facts import TrainedFacts as TrainedFacts
 from .probes.bench import make_bench as make_bench
 from .probes.inspection import inspect as inspect
 from .probes.truncating import truncate as truncate
-from .tasks.facts import read_facts as read_facts
 from .training.fitting import fit as fit
 
 __version__: str

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from simonides import FactMemory
 from simonides.base import SimonidesError
-from simonides.data import FactTable, read_fact_table, read_questions
-from simonides.tasks import read_facts
+from simonides.data import FactTable, read_fact_table, read_facts, read_questions
 
 
 @pytest.fixture

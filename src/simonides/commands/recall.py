@@ -61,8 +61,7 @@ class Recall:
 
 def execute(options: Recall) -> int:
     """Store a table and ask it."""
-    from simonides.papers.facts.fact_memory import FactMemory
-    from simonides.tasks import read_facts
+    from simonides.data import read_facts
 
     columns = column_names(options.columns)
     table = read_facts(options.table, options.delimiter, options.header, options.repeats, columns)
@@ -70,6 +69,8 @@ def execute(options: Recall) -> int:
     tell_table(table.name, table.first_row, table.unused, left_out)
     if options.model == "transformer":
         return _trained(options, table)
+    from simonides.papers.facts.fact_memory import FactMemory
+
     memory = FactMemory.store(
         table, d=options.d, seed=options.seed, embedding=options.embedding, rule=options.rule
     )

@@ -8,6 +8,8 @@ from .fact_table import PACKAGED as PACKAGED
 from .fact_table import FactTable as FactTable
 from .fact_table import packaged as packaged
 from .fact_table import read_fact_table as read_fact_table
+from .fact_table import read_facts as read_facts
+from .fact_table import related as related
 from .questions import WordQuestions as WordQuestions
 from .questions import read_questions as read_questions
 from .tables import Table as Table

@@ -2,7 +2,7 @@
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -160,6 +160,61 @@ def packaged(name: str) -> FactTable:
         ) from None
     table = {key: value for key, value in pairs if key and value}
     return FactTable(keys=tuple(table), attributes=tuple(table.values()), name=name)
+
+
+def related(names: Sequence[str]) -> FactTable:
+    """The packaged tables as one table with relations: what follows the hyphen in their names.
+
+    Raises:
+        SimonidesError: when a table is unknown, or named twice.
+    """
+    if len(set(names)) != len(names):
+        raise SimonidesError(f"{'+'.join(names)} names a table twice; its facts would count twice.")
+    rows = [
+        ((key, name.partition("-")[2]), value)
+        for name in names
+        for table in [packaged(name)]
+        for key, value in zip(table.keys, table.attributes, strict=True)
+    ]
+    return FactTable(
+        keys=tuple(", ".join(pair) for pair, _ in rows),
+        attributes=tuple(value for _, value in rows),
+        name="+".join(names),
+        pairs=tuple(pair for pair, _ in rows),
+    )
+
+
+def read_facts(
+    source: FactTable | Mapping[str, str] | Path | str,
+    delimiter: str | None = None,
+    header: bool | None = None,
+    repeats: str = "refuse",
+    columns: Sequence[str] | None = None,
+) -> FactTable:
+    """A packaged table by its name, a file by its path, with `read_fact_table`'s options, or a dictionary of answers.
+
+    A table stays as it is.
+    Several packaged tables joined by a plus are one with relations: "country-capital+country-currency".
+
+    Raises:
+        SimonidesError: when it is neither, or the file cannot be used.
+    """
+    if isinstance(source, FactTable):
+        return source
+    if isinstance(source, Mapping):
+        return FactTable(keys=tuple(source), attributes=tuple(source.values()))
+    if not isinstance(source, str | Path):
+        raise SimonidesError(
+            f"facts came as {type(source).__name__}; give a table's name, a file's path, or a dictionary."
+        )
+    of_a_file = (delimiter, header, columns) != (None, None, None) or repeats != "refuse"
+    joined = isinstance(source, str) and "+" in source and not Path(source).exists()
+    is_path = isinstance(source, Path) or "/" in source or "." in source or Path(source).exists()
+    if source in PACKAGED or joined or not is_path:
+        if of_a_file and (source in PACKAGED or joined):
+            raise SimonidesError(f"{source} is no file; delimiter, header, columns and repeats are for files.")
+        return related(str(source).split("+")) if joined else packaged(str(source))
+    return read_fact_table(source, delimiter, header, repeats, columns)
 
 
 def _countries(field: str) -> Iterable[tuple[str, str]]:

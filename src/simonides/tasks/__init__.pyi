@@ -7,7 +7,6 @@ from .facts import Facts as Facts
 from .facts import Prompts as Prompts
 from .facts import facts_of as facts_of
 from .facts import packaged_facts as packaged_facts
-from .facts import read_facts as read_facts
 from .facts import synthetic_facts as synthetic_facts
 from .triggers import Sequences as Sequences
 from .triggers import TriggeredBigrams as TriggeredBigrams

@@ -5,17 +5,16 @@ and noise tokens in random order and ends with EOS; what is asked for is a*(s, r
 subjects, `R` relations, `A` answers, D the size of A_r, `B` prompts, `T` positions, `V` tokens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least, check_name
-from simonides.data import PACKAGED, FactTable, packaged, read_fact_table
+from simonides.data import FactTable, related
 
 KINDS = ("random", "balanced", "structured", "injective")
 ENDS = ("eos", "relation")
@@ -164,28 +163,6 @@ def packaged_facts(names: Sequence[str]) -> Facts:
     return facts_of(related(names))
 
 
-def related(names: Sequence[str]) -> FactTable:
-    """The packaged tables as one table with relations: what follows the hyphen in their names.
-
-    Raises:
-        SimonidesError: when a table is unknown, or named twice.
-    """
-    if len(set(names)) != len(names):
-        raise SimonidesError(f"{'+'.join(names)} names a table twice; its facts would count twice.")
-    rows = [
-        ((key, name.partition("-")[2]), value)
-        for name in names
-        for table in [packaged(name)]
-        for key, value in zip(table.keys, table.attributes, strict=True)
-    ]
-    return FactTable(
-        keys=tuple(", ".join(pair) for pair, _ in rows),
-        attributes=tuple(value for _, value in rows),
-        name="+".join(names),
-        pairs=tuple(pair for pair, _ in rows),
-    )
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prompts:
     """Prompts of T tokens around facts.
@@ -279,36 +256,3 @@ class Prompts:
         if self.end == "eos":
             counts[:, -1] = 1.0
         return counts
-
-
-def read_facts(
-    source: FactTable | Mapping[str, str] | Path | str,
-    delimiter: str | None = None,
-    header: bool | None = None,
-    repeats: str = "refuse",
-    columns: Sequence[str] | None = None,
-) -> FactTable:
-    """A packaged table by its name, a file by its path, with `read_fact_table`'s options, or a dictionary of answers.
-
-    A table stays as it is.
-    Several packaged tables joined by a plus are one with relations: "country-capital+country-currency".
-
-    Raises:
-        SimonidesError: when it is neither, or the file cannot be used.
-    """
-    if isinstance(source, FactTable):
-        return source
-    if isinstance(source, Mapping):
-        return FactTable(keys=tuple(source), attributes=tuple(source.values()))
-    if not isinstance(source, str | Path):
-        raise SimonidesError(
-            f"facts came as {type(source).__name__}; give a table's name, a file's path, or a dictionary."
-        )
-    of_a_file = (delimiter, header, columns) != (None, None, None) or repeats != "refuse"
-    joined = isinstance(source, str) and "+" in source and not Path(source).exists()
-    is_path = isinstance(source, Path) or "/" in source or "." in source or Path(source).exists()
-    if source in PACKAGED or joined or not is_path:
-        if of_a_file and (source in PACKAGED or joined):
-            raise SimonidesError(f"{source} is no file; delimiter, header, columns and repeats are for files.")
-        return related(str(source).split("+")) if joined else packaged(str(source))
-    return read_fact_table(source, delimiter, header, repeats, columns)

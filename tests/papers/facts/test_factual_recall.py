@@ -11,11 +11,12 @@ from torch.nn.functional import cross_entropy
 from simonides.base import SimonidesError
 from simonides.nn import CountedTransformer, Trace, Transformer, TransformerConfig, counted_logits
 from simonides.papers.facts.construction import construct_recall
+from simonides.papers.facts.flow import flow
 from simonides.papers.facts.model import linear_attention_model, parameter_count, recall_transformer
 from simonides.papers.facts.theory import heads_recall, rate_ratio, relation_rate, subject_rate, width_for_heads
 from simonides.papers.facts.training import train_recall
 from simonides.tasks import Prompts, synthetic_facts
-from simonides.training import fit
+from simonides.training import Records, fit
 
 
 def some_task(subjects=5, relations=3, answers=4, noise=6, length=12, seed=0, kind="random", end="eos"):
@@ -232,6 +233,27 @@ def test_gradient_flow_against_an_ode_solver():
         values, torch.from_numpy(solved[: size * tokens].reshape(size, tokens)), atol=3e-3, rtol=0.01
     )
     torch.testing.assert_close(keys, torch.from_numpy(solved[size * tokens :]), atol=3e-3, rtol=0.01)
+
+
+def test_the_flow_written_out_is_the_transformers():
+    """The loss along `flow` against descent on the whole transformer from counts, two runs."""
+    tasks = [some_task(6, 3, 4, noise=5, length=12, seed=seed) for seed in (0, 1)]
+    trajectory = flow(tasks, 0.05, 0.3, 40, 10, None)
+    for run, task in enumerate(tasks):
+        batch, answers = task.expected_counts(torch.arange(len(task.facts))), task.facts.answers
+        model = CountedTransformer(linear_attention_model(task, 0.05), task.vocabulary - 1)
+        losses = fit(
+            model,
+            lambda m, _, batch=batch, answers=answers: cross_entropy(m(batch), answers),
+            lambda _: None,
+            lambda p: torch.optim.SGD(p, 0.3),
+            40,
+            torch.Generator(),
+            records=Records(every=10),
+        )
+        torch.testing.assert_close(
+            trajectory.loss[run].float(), losses.column("loss").float(), rtol=1e-5, atol=1e-6
+        )
 
 
 @given(st.integers(2, 20), st.integers(2, 9), st.integers(2, 9))

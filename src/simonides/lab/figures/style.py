@@ -30,8 +30,8 @@ def check_columns(table: pl.DataFrame, column: str, *parameters: str) -> None:
 
 
 def cycle() -> list[tuple[str, str]]:
-    """Colour and marker of one group after another."""
-    return [(colour, marker) for marker in "osD^v" for colour in COLOURS]
+    """Colour and marker of one group after another; neighbours differ in both, for eyes that see few colours."""
+    return [(COLOURS[place % len(COLOURS)], "osD^v"[place % 5]) for place in range(5 * len(COLOURS))]
 
 
 def label_of(by: str, value: object) -> str:

@@ -12,12 +12,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from simonides.base import check_at_least, check_memory, check_seed
-from simonides.data import FactTable
+from simonides.data import FactTable, read_facts
 from simonides.memories import LinearMemory, embed, margins, top_answers
 from simonides.memories.laws.orthogonality import KINDS
 from simonides.memories.laws.recall import recall_of_classes, width_for
 from simonides.probes import recalled
-from simonides.tasks import read_facts
 
 # below this width embeddings may coincide
 _TIES = 16

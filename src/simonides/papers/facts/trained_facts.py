@@ -12,11 +12,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least, check_seed
-from simonides.data import FactTable
+from simonides.data import FactTable, read_facts
 from simonides.nn import Transformer, counted_logits
 from simonides.papers.facts.model import recall_transformer
 from simonides.papers.facts.training import train_recall
-from simonides.tasks import Facts, Prompts, facts_of, read_facts
+from simonides.tasks import Facts, Prompts, facts_of
 
 NOISE, EVERY = 32, 10
 # logits of all facts at once

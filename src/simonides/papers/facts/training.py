@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -122,6 +123,40 @@ def train_recall(
     )
     trained = tuple(_model_of(stacked, run) for run in range(len(models)))
     return RecallTraining(models=trained, best=best, history=history)
+
+
+def train_with_restarts(
+    make: Callable[[torch.Generator], Transformer],
+    prompts: Prompts,
+    generator: torch.Generator,
+    steps: int = 1500,
+    starts: int = 8,
+    accuracy: float = 0.99,
+    **settings: Any,
+) -> tuple[RecallTraining, int]:
+    """Train one model, and draw it afresh where it has not come to the accuracy: some starts lead to a plateau.
+
+    Near capacity about one start in ten stays for tens of thousands of steps where others need some hundred, so
+    starting again is cheaper than waiting.
+
+    Arguments:
+        make: draws a model.
+        prompts: its task.
+        generator: of models and batches.
+        steps: of each start at most.
+        starts: at most so many; the last one is returned as it is.
+        accuracy, settings: as of `train_recall`.
+
+    Returns:
+        The last training, and how many starts it took.
+    """
+    check_at_least("starts", starts, 1)
+    for start in range(1, starts + 1):
+        model = make(generator)
+        training = train_recall([model], [prompts], [generator], steps, accuracy=accuracy, **settings)
+        if float(training.best) >= accuracy:
+            break
+    return training, start
 
 
 def _model_of(stacked: StackedModel, run: int) -> Transformer:
