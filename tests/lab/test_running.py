@@ -13,7 +13,7 @@ from claim_files import write_claim
 
 from simonides import run
 from simonides.base import SimonidesError
-from simonides.lab import Plan, Store, chosen_device, gather, judge, local
+from simonides.lab import Plan, Store, chosen_device, gather, judge, local, measuring, running
 from simonides.lab.engines.local import Local
 
 # trains slowly, notes each update, and keeps a checkpoint every ten
@@ -91,7 +91,7 @@ def test_a_claim_is_run_from_python(tmp_path, capsys):
     assert again.reused == 20 and again.computed == 0
     (explored,) = run(str(path), "smoke", store, Local(workers=1), overrides={"size": 50})
     assert explored.verdict is None and explored.gathered.table.height == 10
-    with pytest.raises(SimonidesError, match="device 'abacus' cannot be used"):
+    with pytest.raises(SimonidesError, match="device 'abacus' is not known"):
         run(str(path), "smoke", store, device="abacus")
     with pytest.raises(SimonidesError, match="no claim or paper is called"):
         run("memories/linear-capacty", "smoke", store)
@@ -109,13 +109,24 @@ def test_data_of_several_versions_are_told(tmp_path):
     assert json.dumps(judge(plan, gathered).as_json()["versions"])
 
 
-def test_the_device_recorded_is_the_one_that_was_used(tmp_path):
+def test_the_device_recorded_is_the_one_that_was_used(tmp_path, monkeypatch):
     path, store = write_claim(tmp_path), tmp_path / "store"
+    for module in (running, measuring):
+        monkeypatch.setattr(module, "chosen_device", torch.device)
     run(str(path), "smoke", store, Local(workers=1), device="meta")  # this claim does not ask where to compute
     (about, *_) = gather(Plan(local(path), "smoke"), Store(store)).about
     assert about["environment"]["device"].startswith("cpu")
 
 
 def test_devices():
+    for asked, message in (
+        ("meta", "is not known"),
+        ("mps", "is not known"),
+        ("cuda:-1", "is not known"),
+        ("cuda:99", "torch sees"),
+        ("", "is not known"),
+    ):
+        with pytest.raises(SimonidesError, match=message):
+            chosen_device(asked)
     assert chosen_device("cpu") == torch.device("cpu")
     assert chosen_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")

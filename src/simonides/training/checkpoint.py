@@ -3,6 +3,7 @@
 A checkpoint holds parameters, optimiser, generator and history; a snapshot the model at one recorded step.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ def save_state(state: TrainingState, path: Path, settings: str) -> None:
         "settings": _settings(state, settings),
         "scalars": scalars,
     }
+    about["checksum"] = _checksum(tensors, about)
     write_tensors(path, tensors, {"simonides": json.dumps(about)})
 
 
@@ -66,13 +68,35 @@ def load_state(state: TrainingState, path: Path, settings: str) -> None:
     Raises:
         SimonidesError: when the file is damaged, or of another model, optimiser or setting.
     """
+    if not path.is_file():
+        raise SimonidesError(f"checkpoint {path} is no regular file; remove it to start again.")
     try:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})["simonides"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        done = about["done"]
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise SimonidesError(f"checkpoint {path} cannot be read ({error}); remove it to start again.") from None
+        if about.pop("checksum") != _checksum(tensors, about):
+            raise ValueError("it differs from its checksum")
+        _take_up(state, path, tensors, about, settings)
+    except SimonidesError:
+        raise
+    except (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise SimonidesError(f"checkpoint {path} is damaged ({why}); remove it to start again.") from None
+
+
+def _checksum(tensors: dict[str, Tensor], about: dict[str, Any]) -> str:
+    """Of all numbers and of all that is told of them: a training never goes on from what was changed."""
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        whole = value.detach().cpu().contiguous().reshape(-1)
+        digest.update(whole.view(torch.uint8).numpy().data if whole.numel() else b"")
+    return digest.hexdigest()
+
+
+def _take_up(
+    state: TrainingState, path: Path, tensors: dict[str, Tensor], about: dict[str, Any], settings: str
+) -> None:
     device = next(state.model.parameters()).device
     for name, value in _under(tensors, "retired.").items():
         run, _, parameter = name.partition(".")
@@ -88,7 +112,7 @@ def load_state(state: TrainingState, path: Path, settings: str) -> None:
         generator.set_state(tensors[f"generator.{number}"])
     state.history.restore(list(about["steps"]), _under(tensors, "history."))
     state.history.stopped, state.history.ended = about["stopped"], about["ended"]
-    state.runs, state.done = runs, done
+    state.runs, state.done = runs, about["done"]
 
 
 def _go_on(

@@ -151,12 +151,12 @@ def train_with_restarts(
         The last training, and how many starts it took.
     """
     check_at_least("starts", starts, 1)
-    for start in range(1, starts + 1):
-        model = make(generator)
-        training = train_recall([model], [prompts], [generator], steps, accuracy=accuracy, **settings)
-        if float(training.best) >= accuracy:
-            break
-    return training, start
+    taken = 0
+    while True:
+        training = train_recall([make(generator)], [prompts], [generator], steps, accuracy=accuracy, **settings)
+        taken += 1
+        if float(training.best) >= accuracy or taken == starts:
+            return training, taken
 
 
 def _model_of(stacked: StackedModel, run: int) -> Transformer:
