@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from safetensors.torch import save_file
 from simonides.checkpoints import neox_config, save_step, small_language_model
 from simonides.cli import main
 from simonides.data import text_of
+from wrong_inputs import WRONG
 
 pytest.importorskip("tokenizers", reason="needs the package tokenizers")
 CONTENT = "the cat sat on the mat. the dog sat on the log." * 20
@@ -69,7 +71,28 @@ def places(tmp_path_factory):
         (folder / name / "simonides-store.json").write_text(json.dumps({"format": number, "id": "x"}))
     (folder / "FILE").write_text("a file where a folder is wanted")
     os.mkfifo(folder / "PIPE.csv")
+    (folder / "THREE.csv").write_text("country,capital,type\nPeru,Lima,c\nChile,Santiago,c\n")
+    (folder / "OBJECT.json").write_text('{"a": 1}')
+    (folder / "DEEP.json").write_text("[" * 100_000)
+    (folder / "HALFCHAR.jsonl").write_text('{"key": "a", "answer": "\\ud800"}')
+    (folder / "Q.csv").write_text("prompt,answer\nthe cat,sat\nthe dog,sat\n")
+    (folder / "RELATIONS.tsv").write_text("subject\trelation\tattribute\na\tr\tb\n")
+    (folder / "STRANGE.csv").write_text("prompt,answer\n\u4e2d,\u6587\n")
+    _damaged_checkpoints(folder, config)
     return folder
+
+
+def _damaged_checkpoints(folder, config):
+    for name in ("HUGE", "LAYERS", "ABSENT", "PIPED", "OUTSIDE"):
+        shutil.copytree(folder / "CHECKPOINT", folder / name)
+    (folder / "HUGE" / "config.json").write_text(json.dumps({**config, "hidden_size": 10**30}))
+    (folder / "LAYERS" / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2**40}))
+    for name, part in (("ABSENT", "model-2.safetensors"), ("OUTSIDE", "../CHECKPOINT/model.safetensors")):
+        (folder / name / "model.safetensors").unlink()
+        index = folder / name / "model.safetensors.index.json"
+        index.write_text(json.dumps({"weight_map": {"a": part}}))
+    (folder / "PIPED" / "model.safetensors").unlink()
+    os.mkfifo(folder / "PIPED" / "model.safetensors")
 
 
 BAD = [
@@ -179,7 +202,7 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "message"), BAD, ids=[" ".join(words) for words, _ in BAD])
+@pytest.mark.parametrize(("arguments", "message"), BAD + WRONG, ids=[" ".join(words) for words, _ in BAD + WRONG])
 def test_bad_input_is_said_and_exits_with_2(arguments, message, places, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     real = {path.name: path for path in places.iterdir()}
@@ -191,7 +214,7 @@ def test_bad_input_is_said_and_exits_with_2(arguments, message, places, tmp_path
     with pytest.raises(SystemExit) as stopped:
         main(words)
     out = capsys.readouterr()
-    text = " ".join((out.out + out.err).replace("│", " ").split())
+    text = " ".join((out.out + out.err).replace("│", " ").replace(f"{places}/", "").split())
     assert stopped.value.code == 2, text
     assert message.lower() in text.lower()
     assert "Traceback" not in text and "error inside simonides" not in text

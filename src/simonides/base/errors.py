@@ -13,6 +13,10 @@ if TYPE_CHECKING:  # errors are told before torch is loaded
     from torch import Tensor
 
 
+# so many names are listed
+_MANY = 30
+
+
 class SimonidesError(ValueError):
     """An input that cannot be used; the message says what came, what was expected and what to do."""
 
@@ -74,6 +78,8 @@ def suggest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if near:
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"
+    if len(known) > _MANY:
+        return f"{len(known)} are known, such as {', '.join(known[:3])}."
     return "known: " + ", ".join(known) + "." if known else "none is known."
 
 

@@ -28,19 +28,19 @@ def read_bytes(path: Path | str, most: int = _MOST) -> bytes:
         SimonidesError: when there is no such file, it is no regular one, is larger, or cannot be read.
     """
     path = Path(path)
+    content = b""
     try:
         kind = path.stat().st_mode
-        if stat.S_ISDIR(kind):
-            raise SimonidesError(f"{path} is a folder; give a file.")
-        if not stat.S_ISREG(kind):  # a pipe or a device may never end
-            raise SimonidesError(f"{path} is no regular file; give one.")
-        with path.open("rb") as file:
-            content = file.read(most + 1)
+        if stat.S_ISREG(kind):  # a pipe or a device may never end
+            with path.open("rb") as file:
+                content = file.read(most + 1)
     except FileNotFoundError:
         raise SimonidesError(f"{path} does not exist; check the path.") from None
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         why = getattr(error, "strerror", None) or error
         raise SimonidesError(f"{path} cannot be read: {why}; check the path and its permissions.") from None
+    if not stat.S_ISREG(kind):
+        raise SimonidesError(f"{path} is {'a folder' if stat.S_ISDIR(kind) else 'no regular file'}; give a file.")
     if len(content) > most:
         raise SimonidesError(f"{path} holds more than {most / 2**20:.0f} MiB; is it the right file?")
     return content

@@ -186,7 +186,10 @@ def _values(text: str) -> Any:
     """One value, or those between commas."""
     if "," not in text:
         return _value(text)
-    return [_value(part.strip()) for part in text.split(",") if part.strip()]
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise SimonidesError(f"cannot read the values {text!r}; give some with commas between, as in 100,200.")
+    return [_value(part) for part in parts]
 
 
 def _value(text: str) -> int | float | str | bool:

@@ -1,0 +1,124 @@
+"""Wrong inputs to every command, a line each, with a part of what is said; names of places are in test_bad_input."""
+
+import shlex
+
+TEXT = """\
+list extra => unknown argument 'extra'; see: simonides list
+list --json --json=3 => unknown argument '3'; see: simonides list --help
+show => helptext
+show memories/linear-capacity --scale desk => unknown argument '--scale'; see: simonides show
+show BROKEN.py => line 1 cannot be loaded: SyntaxError: invalid
+show memories,none => no claim or paper is called 'none'
+status none.py => claim file none.py does not exist; check the
+status memories --store FILE => store FILE is a file; give a folder.
+status memories --store OTHERS => folder OTHERS is not empty and no store of
+verdict memories --store OTHERS => folder OTHERS is not empty and no store of
+verdict memories --scale big => Expected one of
+report nothing --store STORE => no claim or paper is called 'nothing'
+report memories/classics --store FILE => store FILE is a file; give a folder.
+report memories/classics --store OTHERS => folder OTHERS is not empty and no store of
+cite BROKEN.py => line 1 cannot be loaded: SyntaxError: invalid
+cite a,b => no claim or paper is called 'a'; did you mean
+run memories/linear-capacity --device abacus => device 'abacus' is not known; give auto, cpu,
+run memories/linear-capacity --device cuda:99 => there is no device 'cuda:99'
+run memories/linear-capacity --device meta => device 'meta' is not known; give auto, cpu,
+run memories/linear-capacity --facts 10,wide => --facts wide is no int, which
+run memories/linear-capacity --facts , => cannot read the values ','; give some with
+run memories/linear-capacity --facts 10,10.5 => --facts 10.5 is no int, which
+run memories/linear-capacity --d= => --d is no int, which memories/linear-capacity
+run memories/linear-capacity --d nan => --d nan is no int, which
+run memories/linear-capacity --workers 1.5 => invalid
+run memories/linear-capacity --gpus 1 => --gpus is no option of the engine local; add
+run memories/linear-capacity --memory 4 => --memory is no option of the engine local; add
+run memories/linear-capacity --store OTHERS => folder OTHERS is not empty and no store of
+run FOLDER.csv => no claim or paper is called 'FOLDER.csv'
+run PIPE.csv => no claim or paper is called 'PIPE.csv'
+run TEXT => is no Python file; give one that ends in .py.
+run '' => no claim or paper is called ''
+run /dev/zero => no claim or paper is called '/dev/zero'
+recall PIPE.csv --json => is no regular file; give a file.
+recall country-capital France --d -3 => d = -3 is too small; give an integer of at
+recall country-capital --delimiter ';' => country-capital is no file; delimiter, header,
+recall country-capital --columns 1,2 => country-capital is no file; delimiter, header,
+recall country-capital --repeats first => country-capital is no file; delimiter, header,
+recall country-capital --header maybe => Expected one of
+recall THREE.csv => is its first row (country, capital, type) a
+recall THREE.csv --columns country => --columns names 1 columns; expected 2 or 3
+recall THREE.csv --columns country,cap => has not one column 'cap'; its first row is
+recall THREE.csv --columns 1,9 => has 3 columns, and none of number 9.
+recall THREE.csv --delimiter '' => delimiter '' is not one character between
+recall OBJECT.json => has objects of a; expected subject and
+recall DEEP.json => is no sound JSON: maximum recursion depth
+recall HALFCHAR.jsonl => row 1: answer holds half a character; repair it.
+recall TWICE.csv --repeats last => Expected one of
+recall TWICE.csv a --repeats first --top -1 => top = -1 is too small; give an integer of at
+recall TWICE.csv zz --repeats first => has no key 'zz'; its first is 'a'; check the
+recall country-capital --steps 0 --model transformer => steps = 0 is too small; give an integer of at
+recall country-capital --steps -5 --model transformer => steps = -5 is too small; give an integer of at
+recall country-capital --embedding cube => Expected one of
+recall element-symbol --d 1.5 => invalid
+recall element-symbol --seed 99999999999999999999999 => seed = 99999999999999999999999 is too large;
+recall country-capital+planets => table 'planets' is unknown; known:
+recall country-capital+country-capital => country-capital+country-capital names a table
+pretrain OUT --layers 0 --text TEXT => layers = 0 is too small; give an integer of at
+pretrain OUT --heads 3 --text TEXT => d = 128 in 3 heads: a head's dimension has to
+pretrain OUT --length 1 --text TEXT => length = 1 is too small; give an integer of at
+pretrain OUT --rate nan --text TEXT => rate = nan makes no sense; give a number above
+pretrain OUT --rate inf --text TEXT => rate = inf makes no sense; give a number above
+pretrain OUT --seed -1 --text TEXT => seed = -1 is too small; give an integer of at
+pretrain OUT --every 0 --text TEXT => every = 0 is too small; give an integer of at
+pretrain OUT --batch 0 --text TEXT => batch = 0 is too small; give an integer of at
+pretrain OUT --d 0 --text TEXT => d = 0 is too small; give an integer of at least
+pretrain OUT --repeated -0.1 --text TEXT => repeated = -0.1 is no share; give a number in
+pretrain OUT --text PIPE.csv => is no regular file; give a file.
+pretrain OUT --text EMPTY.csv => a text of 0 characters, 0 different; give a
+inspect CHECKPOINT --length 9 => passages of 9 tokens, read twice, do not fit in
+inspect CHECKPOINT --length 1 => length = 1 is too small; give an integer of at
+inspect CHECKPOINT --tokens 0 => tokens = 0 is too small; give an integer of at
+inspect CHECKPOINT --seed -1 => seed = -1 is too small; give an integer of at
+inspect CHECKPOINT --text PIPE.csv => is no regular file; give a file.
+inspect CHECKPOINT --text LATIN.csv => line 1: byte 0xfa is not UTF-8; save the file
+inspect HUGE => /config.json has hidden_size =
+inspect LAYERS => /config.json has num_hidden_layers =
+inspect ABSENT => lacks 1 of 1 weight files that its index names,
+inspect PIPED => /model.safetensors is no regular file; remove
+inspect OUTSIDE => model.safetensors', which is not a file of this
+inspect NAN => gpt_neox.layers.1.mlp.dense_h_to_4h.weight
+inspect EMPTY.csv => is no folder and no GGUF file; give the folder
+truncate CHECKPOINT --rank 2 --layers 1-0 --text TEXT => layers '1-0' go backwards; give the lower one
+truncate CHECKPOINT --rank 2 --layers -1 --text TEXT => layers '-1' cannot be read; give all, 3, 0-4 or
+truncate CHECKPOINT --rank 2 --layers 0-99 --text TEXT => layers '0-99': there are 2, from 0 to 1.
+truncate CHECKPOINT --rank 2 --layers '' --text TEXT => layers '' cannot be read; give all, 3, 0-4 or
+truncate CHECKPOINT --rank 2 --matrix '' --text TEXT => matrix '' names none; known: W_Q, W_K, W_V,
+truncate CHECKPOINT --rank 2 --controls -1 --text TEXT => controls = -1 is too small; give an integer of
+truncate CHECKPOINT --rank 2 --text-tokens 1 --text TEXT => text_tokens = 1 is too small; give an integer
+truncate CHECKPOINT --rank 2 --text TEXT --questions Q.csv --most 0 => most = 0 is too small; give an integer of at
+truncate CHECKPOINT --rank 2 --text TEXT --header True => header without a file of questions; give the
+truncate CHECKPOINT --rank 2 --text TEXT --templates TEXT => templates without a file of questions; give the
+truncate CHECKPOINT --rank 2 --text TEXT --questions country-capital --columns 1,2 => is no file; leave --header and
+truncate CHECKPOINT --rank 2 --text TEXT --questions Q.csv --generic '' => the generic word is empty
+truncate CHECKPOINT --search --questions Q.csv --text TEXT => 2 questions to search with; give at least 3: a
+truncate CHECKPOINT --search --questions Q.csv --shares nan --text TEXT => shares 'nan' lie outside [0, 1].
+truncate CHECKPOINT --search --questions Q.csv --shares '' --text TEXT => shares '' cannot be read; give for example
+truncate CHECKPOINT --search --questions Q.csv --save factors => --search tries --shares and saves nothing;
+truncate CHECKPOINT --share nan --text TEXT => share = nan is no share of the rank; give a
+truncate CHECKPOINT --energy nan --text TEXT => energy = nan lies outside (0, 1); give a share
+truncate CHECKPOINT --energy 0 --text TEXT => energy = 0.0 lies outside (0, 1); give a share
+truncate CHECKPOINT --rank 2 --text TEXT --save both => Expected one of
+truncate CHECKPOINT --rank 2 --text TEXT --svd fast => Expected one of
+truncate CHECKPOINT --rank 2 --text TEXT --seed -1 => seed = -1 is too small; give an integer of at
+truncate RELATIONS.tsv --rank 2 => is no folder and no GGUF file; give the folder
+truncate CHECKPOINT --rank 2 --text TEXT --questions RELATIONS.tsv => has relations: give --templates FILE with a
+truncate CHECKPOINT --rank 2 --text TEXT --questions RELATIONS.tsv --templates WIDE.csv => row 1: 4 columns where 2
+truncate CHECKPOINT --rank 2 --text TEXT --questions STRANGE.csv => Missing [UNK] token from the vocabulary); give
+explore --port 99999 --no-browser => port = 99999 is no port; give one from 1024 to
+explore --port x => invalid
+--nonsense => Expected one of
+-x => Expected one of
+frobnicate => command 'frobnicate' is unknown; did you mean
+"""
+
+WRONG = [
+    (shlex.split(command), message)
+    for command, _, message in (line.partition(" => ") for line in TEXT.splitlines())
+]
