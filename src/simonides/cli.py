@@ -44,10 +44,17 @@ def _flushed(code: int) -> int:
 
 def _told(error: BaseException) -> int:
     """What became of a command, in words on standard error, and its exit code."""
+    import contextlib
     import os
     import signal
     import threading
 
+    if isinstance(error, KeyboardInterrupt):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one may not break into the ending
+        with contextlib.suppress(OSError, ValueError):
+            print(str(error) or "stopped", file=sys.stderr, flush=True)
+        return STOPPED
     from simonides.base import SimonidesError, leave_streams, out_of_memory, tell
 
     if isinstance(error, BrokenPipeError):
@@ -56,11 +63,6 @@ def _told(error: BaseException) -> int:
     if isinstance(error, SimonidesError):
         tell(f"error: {error}")
         return BAD_INPUT
-    if isinstance(error, KeyboardInterrupt):
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one may not break into the ending
-        tell(str(error) or "stopped")
-        return STOPPED
     if isinstance(error, OSError) and error.errno is not None:
         leave_streams()
         tell(f"error: {error.filename or 'standard output'}: {error.strerror or error}")

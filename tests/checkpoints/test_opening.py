@@ -90,7 +90,7 @@ def test_heads_share_keys_by_groups(tmp_path):
     torch.testing.assert_close(W_OV(model, 1, 4), (output @ value).detach())
     key, query = attention.k_proj.weight[:h], attention.q_proj.weight[:h]
     torch.testing.assert_close(W_KQ(model, 1, 0), (key.mT @ query).detach())
-    with pytest.raises(SimonidesError, match="no head 6 in layer 0"):
+    with pytest.raises(SimonidesError, match="there is no head 6"):
         W_OV(model, 0, 6)
 
 
