@@ -100,7 +100,7 @@ def _like_sizes(class_sizes: Sequence[int]) -> dict[float, int]:
 
 def recall_among(
     own: float,
-    rivals: Mapping[float, int],
+    rivals: Mapping[float, float],
     dimension: int,
     inputs: Input,
     output: Output,
@@ -127,7 +127,7 @@ def recall_among(
 
 def _given(
     own: float,
-    rivals: Mapping[float, int],
+    rivals: Mapping[float, float],
     signal: float,
     variance: float,
     noise: Nodes,
