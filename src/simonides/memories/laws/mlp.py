@@ -112,12 +112,13 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
     For a fact whose tokens overlap by rho = <e_s, e_r>, of variance 1/d, the signal is
     (1 + rho)(1 + 2 rho + 2 rho^2). A fact that shares a token adds E[x^2 (1 + x)^2]/4 = (1 + 6/d)/(2 d) to the
     crosstalk, x ~ N(0, 2/d) the overlaps of its other token; one that shares none 4/d^3; both times (1 + rho)^4. How
-    many of an answer's facts share a token is binomial. The finite width adds the moments of `_token_moments`, over pairs.
+    many of an answer's facts share a token is binomial. The finite width adds the moments of `_token_moments`, over
+    pairs.
 
-    Against memories that were built it is too low where pairs are few, whose noise has heavier tails than a normal one
-    (0.65 for 0.725 +- 0.006 at d = 64, 9 x 7 facts, 40 answers, m = 600; 0.82 for 0.869 +- 0.006 at 8 x 8, 64, 1024), and
-    too high where a fact has many rivals (0.84 for 0.798 +- 0.003 at d = 48, 20 x 20, 60 answers, m = 3000); within
-    0.01 at the four other sizes measured, of m >= 2000.
+    Against memories that were built it is too low where pairs are few, whose noise has heavier tails than a normal
+    one (0.65 for 0.725 +- 0.006 at d = 64, 9 x 7 facts, 40 answers, m = 600; 0.82 for 0.869 +- 0.006 at 8 x 8, 64,
+    1024), and too high where a fact has many rivals (0.84 for 0.798 +- 0.003 at d = 48, 20 x 20, 60 answers, m = 3000);
+    within 0.01 at the four other sizes measured, of m >= 2000.
 
     Arguments:
         d: width.
