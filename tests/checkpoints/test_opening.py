@@ -282,6 +282,38 @@ def test_norms_are_read_off_in_any_type(dtype):
     torch.testing.assert_close(found.bias, norm.bias.detach().float(), rtol=1e-5, atol=1e-6)
 
 
+def test_two_rotations_that_differ_are_refused(tmp_path):
+    reference("llama", tmp_path)
+    path = tmp_path / "config.json"
+    config = json.loads(path.read_text())
+    config["rope_parameters"] = {"rope_type": "default", "rope_theta": 10_000.0}
+    path.write_text(json.dumps({**config, "rope_theta": 500_000.0}))
+    with pytest.raises(SimonidesError, match=r"rope_theta = 500000\.0 and another one, 10000\.0"):
+        open_checkpoint(tmp_path)
+    path.write_text(json.dumps({**config, "rope_theta": 10_000.0}))
+    open_checkpoint(tmp_path)
+
+
+def test_weights_larger_than_memory_are_not_opened(tmp_path):
+    reference("gpt2", tmp_path)
+    content = (tmp_path / "model.safetensors").read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    size = 2**40
+    header["huge"] = {"dtype": "U8", "shape": [size], "data_offsets": [len(content) - 8 - length, 0]}
+    header["huge"]["data_offsets"][1] = header["huge"]["data_offsets"][0] + size
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head + content[8 + length :])
+        try:
+            file.truncate(8 + len(head) + len(content) - 8 - length + size)  # all of it a hole
+        except OSError:
+            pytest.skip("this file system makes no file so large")
+    with pytest.raises(SimonidesError, match="GB this machine has"):
+        open_checkpoint(tmp_path)
+
+
 def test_texts_are_neither_cut_nor_filled_up(tmp_path):
     from tokenizers import Tokenizer, models, pre_tokenizers
 

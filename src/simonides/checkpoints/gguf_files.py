@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_memory
 from simonides.checkpoints.gguf_header import Header, TensorPlace, read_header
 
 _WHOLE = {
@@ -88,6 +88,8 @@ def open_gguf(path: Path, dtype: torch.dtype | None = None) -> Any:
         raise SimonidesError(
             f"{path} holds {len(strange)} tensors that a Llama has no place for, such as {strange[0]}."
         )
+    needed = 4.0 * sum(float(np.prod(place.shape, dtype=float)) for place in header.tensors.values())
+    check_memory(f"the weights in {path} need, dequantised,", needed, "open it on a larger machine")
     raw = np.memmap(path, mode="r")
     weights: dict[str, Tensor] = {}
     for name, own_name in names.items():

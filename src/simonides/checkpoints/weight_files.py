@@ -7,7 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from simonides.base import SimonidesError, read_json_object
+from simonides.base import SimonidesError, check_memory, read_json_object
 
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -79,6 +79,16 @@ def check_sizes(folder: Path, config: Mapping[str, Any]) -> None:
     for name, value in config.items():
         if isinstance(value, (int, float)) and abs(value) >= _MOST:
             raise SimonidesError(f"{folder / 'config.json'} has {name} = {value}, which no model has.")
+    nested = config.get("rope_parameters")
+    if isinstance(nested, dict) and nested.get("rope_theta", config.get("rope_theta")) != config.get(
+        "rope_theta", nested.get("rope_theta")
+    ):
+        raise SimonidesError(
+            f"{folder / 'config.json'} has rope_theta = {config['rope_theta']} and another one, "
+            f"{nested['rope_theta']}, in rope_parameters; keep the right one."
+        )
+    needed = float(sum(path.stat().st_size for path in weight_files(folder)))
+    check_memory(f"the weights in {folder} need", needed, "open it on a larger machine")
     layers = len({match[0] for name in stored_shapes(folder) if (match := re.search(r"\d+", name))})
     for name in _LAYERS:
         if name in config and (type(config[name]) is not int or config[name] != layers):
