@@ -30,6 +30,8 @@ def one_run(name, device, scratch):
     return FILES[name].module.claim.measure(runs, **dict(point.parameters)), runs.computed_on
 
 
+# torch takes a device of this name for one without numbers, and copies all the same
+@pytest.mark.filterwarnings("ignore:for .* copying from a non-meta parameter:UserWarning")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_claim_computes_where_it_is_asked_to(name, tmp_path):
