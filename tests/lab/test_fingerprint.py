@@ -122,6 +122,8 @@ HIDDEN = [
     ("claim = Claim(rules=[D.update(a=1)])\nD = {}", "a=1", "a=2"),
     ("claim = Claim(rules=[(SCALE := 1)])", "1", "2"),
     ("claim = Claim(scales={'smoke': grid(1)})\ndef grid(n):\n    D[n] = 1\nD = {}", "(1)", "(2)"),
+    ("D = {}\ndef put(k):\n    D[k] = 1\nx = put(1)\ny = put(2)", "put(2)", "put(3)"),
+    ("D = {}\ndef f(k):\n    g(k)\n    D[k] = 1\ndef g(k):\n    return f(k)\nx = f(1)\ny = g(2)", "g(2)", "g(3)"),
     ("match 1:\n    case SCALE:\n        pass", "match 1", "match 2"),
     ("async def f():\n    global SCALE", "SCALE", "helper"),
 ]

@@ -36,6 +36,8 @@ _METHODS = frozenset(
     {"with_seeds", "items", "keys", "values", "format", "join", "split", "removeprefix", "removesuffix"}
 )
 _DECORATORS = frozenset({"cache", "lru_cache", "dataclass", "wraps"})
+# what changes names outside a function, or may
+_CHANGING = (ast.Global, ast.Nonlocal, ast.NamedExpr, ast.Import, ast.ImportFrom)
 # of a Claim, what is shown, planned or judged, not measured; parameters are part of each point
 _NOT_MEASURED = frozenset(
     {
@@ -65,7 +67,6 @@ class Pure:
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "simonides"
             for alias in node.names
         }
-        self._asked: set[str] = set()
 
     def counts(self, node: ast.stmt) -> list[ast.stmt]:
         """What of a statement counts whatever is measured."""
@@ -121,27 +122,39 @@ class Pure:
         return all(self._expression(part) for part in _parts(node))
 
     def _callable(self, node: ast.expr) -> bool:
-        if isinstance(node, ast.Attribute):
-            return node.attr in _METHODS and self._expression(node.value)
-        if not isinstance(node, ast.Name):
-            return False
-        if node.id in self._functions:
+        if isinstance(node, ast.Name) and node.id in self._functions:
             return self._body(node.id)
-        return node.id in self._library or node.id in _BUILTINS
+        whole = not isinstance(node, ast.Attribute) or self._expression(node.value)
+        return whole and self._changes_nothing(node)
 
     def _body(self, name: str) -> bool:
-        """Whether calling a function of the file changes nothing outside it."""
-        if name in self._asked:  # a circle changes nothing by itself
-            return True
-        self._asked.add(name)
-        function = self._functions[name]
-        for part in ast.walk(function):
-            stores = isinstance(part, (ast.Attribute, ast.Subscript)) and not isinstance(part.ctx, ast.Load)
-            if stores or isinstance(part, (ast.Global, ast.Nonlocal, ast.NamedExpr, ast.Import, ast.ImportFrom)):
+        """Whether calling a function of the file, with all of the file that it calls, changes nothing outside."""
+        reached: set[str] = set()
+        waiting = [name]
+        while waiting:
+            function = self._functions[waiting.pop()]
+            if function.name in reached:
+                continue
+            reached.add(function.name)
+            if not self._decorators(function):
                 return False
-            if isinstance(part, ast.Call) and not self._callable(part.func):
-                return False
-        return self._definition(function)
+            for part in ast.walk(function):
+                stores = isinstance(part, (ast.Attribute, ast.Subscript)) and not isinstance(part.ctx, ast.Load)
+                if stores or isinstance(part, _CHANGING):
+                    return False
+                if isinstance(part, ast.Call):
+                    called = part.func.id if isinstance(part.func, ast.Name) else None
+                    if called in self._functions:
+                        waiting.append(called)
+                    elif not self._changes_nothing(part.func):
+                        return False
+        return True
+
+    def _changes_nothing(self, called: ast.expr) -> bool:
+        """Whether what is called is known to change nothing, short of functions of the file."""
+        if isinstance(called, ast.Attribute):
+            return called.attr in _METHODS
+        return isinstance(called, ast.Name) and (called.id in self._library or called.id in _BUILTINS)
 
 
 def _parts(node: ast.AST) -> list[ast.expr]:
