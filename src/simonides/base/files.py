@@ -116,8 +116,7 @@ def write_text(path: Path, content: str) -> None:
     Raises:
         SimonidesError: when it cannot be written.
     """
-    with replacing(path) as partial:
-        partial.write_text(content, encoding="utf-8")
+    write_bytes(path, content.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """The weight files of a checkpoint folder, and what their headers tell before a model is built from them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,27 +48,27 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
-def stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor of a checkpoint, by name, from the headers of its files.
+def stored_names(folder: Path, files: Sequence[Path]) -> set[str]:
+    """The name of every tensor of a checkpoint, from the headers of its files.
 
     Raises:
         SimonidesError: when a file is damaged, a tensor is in two files, or one that the index names is in none.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    for path in weight_files(folder):
+    names: set[str] = set()
+    for path in files:
         try:
             with safe_open(path, "pt") as file:
-                own = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+                own = set(file.keys())
         except (SafetensorError, OSError) as error:
             raise SimonidesError(f"{path} is damaged or no safetensors file ({error}); fetch it again.") from None
-        if twice := sorted(own.keys() & shapes.keys()):
+        if twice := sorted(own & names):
             raise SimonidesError(f"{path} holds {twice[0]}, which is in another file too; keep one of the two.")
-        shapes |= own
+        names |= own
     if not (folder / _WHOLE).exists():
         named = read_json_object(folder / _INDEX)["weight_map"]
-        if lost := sorted(named.keys() - shapes.keys()):
+        if lost := sorted(named.keys() - names):
             raise SimonidesError(f"{folder / _INDEX} names {lost[0]}, which is in none of the files.")
-    return shapes
+    return names
 
 
 def check_sizes(folder: Path, config: Mapping[str, Any]) -> None:
@@ -80,16 +80,18 @@ def check_sizes(folder: Path, config: Mapping[str, Any]) -> None:
         if isinstance(value, (int, float)) and abs(value) >= _MOST:
             raise SimonidesError(f"{folder / 'config.json'} has {name} = {value}, which no model has.")
     nested = config.get("rope_parameters")
-    if isinstance(nested, dict) and nested.get("rope_theta", config.get("rope_theta")) != config.get(
-        "rope_theta", nested.get("rope_theta")
-    ):
+    thetas = [
+        part["rope_theta"] for part in (config, nested) if isinstance(part, Mapping) and "rope_theta" in part
+    ]
+    if len(thetas) == 2 and thetas[0] != thetas[1]:
         raise SimonidesError(
-            f"{folder / 'config.json'} has rope_theta = {config['rope_theta']} and another one, "
-            f"{nested['rope_theta']}, in rope_parameters; keep the right one."
+            f"{folder / 'config.json'} has rope_theta = {thetas[0]} and another one, {thetas[1]}, in rope_parameters; "
+            "keep the right one."
         )
-    needed = float(sum(path.stat().st_size for path in weight_files(folder)))
+    files = weight_files(folder)
+    needed = float(sum(path.stat().st_size for path in files))
     check_memory(f"the weights in {folder} need", needed, "open it on a larger machine")
-    layers = len({match[0] for name in stored_shapes(folder) if (match := re.search(r"\d+", name))})
+    layers = len({match[0] for name in stored_names(folder, files) if (match := re.search(r"\d+", name))})
     for name in _LAYERS:
         if name in config and (type(config[name]) is not int or config[name] != layers):
             raise SimonidesError(

@@ -1,6 +1,5 @@
 """`recall`: a table of facts in one matrix or in a trained transformer, asked from the command line."""
 
-import math
 import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -161,7 +160,7 @@ def _as_json(answer: "Answer") -> dict[str, Any]:
         "key": answer.key,
         "expected": answer.expected,
         "best": answer.best,
-        "margin": answer.margin if math.isfinite(answer.margin) else None,  # infinite without a rival
+        "margin": answer.margin,
         "right": answer.right,
     }
 

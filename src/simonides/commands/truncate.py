@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import arg
 
-from simonides.base import SimonidesError, say, say_json, tell
+from simonides.base import (
+    SimonidesError,
+    check_at_least,
+    check_free,
+    output_folder,
+    progress,
+    read_text,
+    say,
+    say_json,
+    tell,
+    write_text,
+)
 from simonides.commands.shared import (
     Checkpoint,
     Columns,
@@ -94,7 +105,6 @@ class Truncate:
 def execute(options: Truncate) -> int:
     """Check the options, cut or search, print and write."""
     check_there(options.checkpoint)
-    from simonides.base import check_at_least, check_free, output_folder, progress, read_text, write_text
     from simonides.checkpoints import TextTokens, open_checkpoint
     from simonides.probes import Material, keys_named, make_bench, search_truncations, truncate
 
@@ -206,8 +216,6 @@ def _say_untouched(before: "Judged", bench: "Bench", options: Truncate) -> None:
 
 
 def _truncated(truncation: "Truncation", options: Truncate, out: Path) -> dict[str, Any]:
-    from simonides.base import output_folder
-
     before, matrices = truncation.untouched, truncation.matrices()
     output_folder(out)
     if options.save == "factors":

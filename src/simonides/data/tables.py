@@ -95,9 +95,8 @@ def read_table(
                 "the delimiter."
             )
         picked.append((number, tuple(cells[place].strip() for place in order.values())))
-    unused = tuple(name or f"column {n}" for n, name in enumerate(names, 1) if n - 1 not in order.values())
-    if not has_header:
-        unused = tuple(f"column {n}" for n in range(1, len(first) + 1) if n - 1 not in order.values())
+    called = names if has_header else ("",) * len(names)
+    unused = tuple(name or f"column {n}" for n, name in enumerate(called, 1) if n - 1 not in order.values())
     found_columns = tuple(column for column in wanted if column.name in order)
     return Table(path=path, columns=found_columns, rows=tuple(picked), first_row=guessed, unused=unused)
 

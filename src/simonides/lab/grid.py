@@ -55,9 +55,7 @@ class Grid:
         >>> product(d=[16, 32], facts=[7]).override({"d": 8, "facts": [1, 2]}).cells
         ({'d': 8, 'facts': 1}, {'d': 8, 'facts': 2})
         """
-        lists = [
-            [value] if isinstance(value, (int, float, str, bool)) else list(value) for value in values.values()
-        ]
+        lists = map(listed, values.values())
         settings = [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*lists)]
         merged = {
             tuple(sorted({**cell, **setting}.items())): {**cell, **setting}
@@ -70,6 +68,11 @@ class Grid:
     def axes(self) -> tuple[str, ...]:
         """The parameters' names."""
         return tuple(self.cells[0]) if self.cells else ()
+
+
+def listed(value: Value | Sequence[Value]) -> list[Value]:
+    """The values that a parameter is set to by hand: one, or several."""
+    return [value] if isinstance(value, (int, float, str, bool)) else list(value)
 
 
 def product(**axes: Sequence[Any]) -> Grid:

@@ -214,7 +214,9 @@ def package_fingerprint() -> str:
 
 def sources(file: ClaimFile) -> str:
     """Hash of what a plan is made from: the claim's file and the package."""
-    texts = (file.text, *file.local_modules, package_fingerprint())
+    # of a claim of the package the last covers what it imports
+    beside = () if file.path.is_relative_to(_PACKAGE) else file.local_modules
+    texts = (file.text, *beside, package_fingerprint())
     return hashlib.sha256("\n".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

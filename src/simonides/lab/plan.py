@@ -9,7 +9,7 @@ from functools import cached_property
 from simonides.base import SimonidesError, check_name
 from simonides.lab.claim import SCALES, Claim
 from simonides.lab.fingerprint import code_fingerprint, keyword_fingerprint
-from simonides.lab.grid import Grid, Value
+from simonides.lab.grid import Grid, Value, listed
 from simonides.lab.loading import ClaimFile, sources
 from simonides.lab.point import Point
 from simonides.lab.prediction import needed, predict
@@ -37,7 +37,7 @@ class Plan:
             grid = self.claim.scales[self.scale]
             check_name(f"parameter of {self.file.id}", name, grid.axes)
             kinds = {type(cell[name]) for cell in grid.cells}
-            for one in [value] if isinstance(value, (int, float, str, bool)) else value:
+            for one in listed(value):
                 if type(one) not in kinds and not (kinds == {float} and type(one) is int):
                     expected = " or ".join(sorted(kind.__name__ for kind in kinds))
                     raise SimonidesError(f"--{name} {one} is no {expected}, which {self.file.id} asks for.")

@@ -154,13 +154,12 @@ class Store:
             return Damage(point=point, folder=folder, reason=reason)
 
         try:
-            for name in (ABOUT, ROWS):
-                if not (folder / name).exists():
-                    return damage(f"{name} is missing")
             about = json.loads(read_bytes(folder / ABOUT))
             checksum, definition = about.pop("checksum"), about["definition"]
             content = read_bytes(folder / ROWS)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            if lost := [name for name in (ABOUT, ROWS) if not (folder / name).exists()]:
+                return damage(f"{lost[0]} is missing")
             return damage(f"{ABOUT} is unreadable ({error})")
         if digest_of(definition) != point.key:
             return damage(f"{ABOUT} defines another point than its folder's name says")

@@ -33,6 +33,13 @@ _REACH = {torch.float32: 1e-3, torch.float64: 1e-5}
 _NO_COEFFICIENT = 1e-6
 
 
+def check_width(width: int) -> None:
+    """Raise `SimonidesError` unless a construction can have so many hidden units."""
+    check_at_least("width", width, 2)
+    if width % 2:
+        raise SimonidesError(f"width = {width} is odd; hidden units come in pairs, give an even number.")
+
+
 class MLPMemory(Memory):
     """A memory F(e) = V s(W e + b), laid out as two `torch.nn.Linear` with one activation between them.
 
@@ -124,9 +131,7 @@ class MLPMemory(Memory):
         generators: Generators,
         activation: str | Activation,
     ) -> "MLPMemory":
-        check_at_least("width", width, 2)
-        if width % 2:
-            raise SimonidesError(f"width = {width} is odd; hidden units come in pairs, give an even number.")
+        check_width(width)
         function = named(activation)
         total = sum(degrees)
         scale = coefficient(derivative(function), total)

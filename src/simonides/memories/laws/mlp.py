@@ -35,6 +35,7 @@ from simonides.memories.laws.interference import (
     one_node,
     recall_among,
 )
+from simonides.memories.mlp import check_width
 
 # shares of answers below this are left out
 _RARE = 1e-6
@@ -88,7 +89,7 @@ def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Deri
     """
     check_at_least("d", d, 2)
     check_at_least("facts", facts, 1)
-    _check_width(width)
+    check_width(width)
     scale = coefficient(derivative, degree)
     if abs(scale) < 1e-6:
         raise SimonidesError(f"the derivative has no Hermite coefficient of degree {degree}; give another.")
@@ -129,7 +130,7 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
     """
     for name, value in (("d", d), ("subjects", subjects), ("relations", relations), ("answers", answers)):
         check_at_least(name, value, 1)
-    _check_width(width)
+    check_width(width)
     facts, sharing = subjects * relations, subjects + relations - 2
     apart = facts - 1 - sharing
     pairs = width // 2
@@ -160,12 +161,6 @@ def token_recall(d: int, subjects: int, relations: int, answers: int, width: int
 
 def _binomial(count: int, share: float) -> list[float]:
     return [math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(count + 1)]
-
-
-def _check_width(width: int) -> None:
-    check_at_least("width", width, 2)
-    if width % 2:
-        raise SimonidesError(f"width = {width} is odd; hidden units come in pairs, give an even number.")
 
 
 def _token_moments(rho: float) -> tuple[float, float, float, float]:

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from simonides.base import SimonidesError
 from simonides.nn import cross_entropies
+from simonides.papers.facts.model import check_start
 from simonides.tasks import Prompts
 from simonides.training import SGD, Records, Stack, fit
 
@@ -27,10 +27,7 @@ class _LinearAttention(Stack):
 
     def __init__(self, runs: int, tokens: int, answers: int, scale: float) -> None:
         super().__init__(runs)
-        if not scale > 0:
-            raise SimonidesError(
-                f"scale = {scale}: from zero no gradient leads away; give a small number such as 1e-5."
-            )
+        check_start(scale)
         self.key_query = nn.Parameter(torch.full((runs, tokens, 1), scale))
         self.value = nn.Parameter(torch.full((runs, tokens, answers), scale))
 

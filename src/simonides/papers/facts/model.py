@@ -61,6 +61,14 @@ def parameter_count(d: int, heads: int, head_dimension: int, hidden: int) -> int
     return 4 * heads * head_dimension * d + 2 * hidden * d
 
 
+def check_start(scale: float) -> None:
+    """Raise `SimonidesError` unless training can begin with all entries `scale`."""
+    if not scale > 0:
+        raise SimonidesError(
+            f"scale = {scale}: from zero no gradient leads away; give a small number such as 1e-5."
+        )
+
+
 def linear_attention_model(prompts: Prompts, scale: float) -> Transformer:
     """One head of linear attention on one-hot embeddings: logit_a = sum_t W_OV(a, z_t) w_KQ(z_t).
 
@@ -70,10 +78,7 @@ def linear_attention_model(prompts: Prompts, scale: float) -> Transformer:
     Raises:
         SimonidesError: when the scale is not above zero: at zero nothing would ever grow.
     """
-    if not scale > 0:
-        raise SimonidesError(
-            f"scale = {scale}: from zero no gradient leads away; give a small number such as 1e-5."
-        )
+    check_start(scale)
     tokens, answers = prompts.vocabulary, len(prompts.facts.answer_names)
     d = max(tokens, answers)
     config = TransformerConfig(
