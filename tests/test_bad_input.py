@@ -135,6 +135,8 @@ BAD = [
     (["inspect", "nowhere"], "does not exist"),
     (["inspect", "CHECKPOINT", "--sequences", "1"], "too small"),
     (["pretrain", "OUT", "--rate", "0"], "makes no sense"),
+    (["pretrain", "OUT", "--rate", "1e300"], "makes no sense"),
+    (["recall", "country-capital", "--steps", "5"], "--steps are of a training"),
     (["pretrain", "OUT", "--d", "20"], "multiple of 8"),
     (["pretrain", "OUT", "--text", "nowhere.txt"], "does not exist"),
     (["run", "BROKEN.py"], "line 1"),

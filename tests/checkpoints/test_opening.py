@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from simonides.base import SimonidesError
 from simonides.checkpoints import CheckpointModel, TextTokens, open_checkpoint, rewrite_checkpoint, verify_roles
-from simonides.nn import W_KQ, W_OV, Trace, alibi_slopes, probed_norm
+from simonides.nn import W_KQ, W_OV, Trace, Transformer, TransformerConfig, alibi_slopes, probed_norm
 
 transformers = pytest.importorskip("transformers", reason="needs the reference library, transformers")
 # its own deprecations are not ours
@@ -133,10 +133,10 @@ def test_missing_and_misshapen_weights_are_named(tmp_path):
     with pytest.raises(SimonidesError, match=r"lacks 2 tensors .* such as gpt_neox.layers.1.mlp.dense_4h_to_h"):
         open_checkpoint(tmp_path)
     save_file({**whole, "embed_out.weight": torch.zeros(49, 32)}, path)
-    with pytest.raises(SimonidesError, match=r"shapes|cannot be opened"):
+    with pytest.raises(SimonidesError, match=r"lm_head.weight of shape \[49, 32\], .* asks for \[50, 32\]"):
         open_checkpoint(tmp_path)
     save_file({**whole, "gpt_neox.layers.0.attention.dense.weight": torch.zeros(5, 5)}, path)
-    with pytest.raises(SimonidesError, match=r"shapes|cannot be opened"):
+    with pytest.raises(SimonidesError, match=r"dense.weight of shape \[5, 5\], .* asks for \[32, 32\]"):
         open_checkpoint(tmp_path)
 
 
@@ -362,3 +362,50 @@ def test_parts_that_an_index_names_must_be_there(tmp_path):
     parts[1].unlink()
     with pytest.raises(SimonidesError, match=f"that its index names, such as {parts[1].name}; fetch"):
         open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.float8_e4m3fn])
+def test_weights_whose_scale_is_not_known_are_refused(kind, tmp_path):
+    reference("gpt_neox", tmp_path)
+    whole = load_file(tmp_path / "model.safetensors")
+    name = next(name for name in whole if name.endswith("dense.weight"))
+    save_file({**whole, name: whole[name].to(kind)}, tmp_path / "model.safetensors")
+    with pytest.raises(SimonidesError, match="quantised weights, whose scale is not known"):
+        open_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (lambda: torch.nn.Linear(2, 2), "a Linear is no model of transformers"),
+        (
+            lambda: transformers.LlamaForSequenceClassification(CONFIGS["llama"]()),
+            "has not the modules of its kind",
+        ),
+        (lambda: transformers.LlamaForCausalLM(CONFIGS["llama"]()).to("meta"), "shapes and no weights"),
+    ],
+)
+def test_models_that_are_none_are_named(model, message):
+    with pytest.raises(SimonidesError, match=message):
+        open_checkpoint(model())
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        torch.zeros(0, 3, dtype=torch.long),
+        torch.zeros(3, dtype=torch.long),
+        torch.zeros(1, 2, 3, dtype=torch.long),
+        torch.zeros(1, 3, dtype=torch.uint8),
+        torch.zeros(1, 3),
+        [[1, 2]],
+        None,
+        np.zeros((1, 3), dtype=np.int64),
+    ],
+)
+def test_tokens_that_are_no_sequences_are_named(tokens, unchecked):
+    real = open_checkpoint(transformers.LlamaForCausalLM(CONFIGS["llama"]()).eval())
+    toy = Transformer(TransformerConfig(vocabulary=9, length=8, d=16), torch.Generator().manual_seed(0))
+    for model in (real, toy):
+        with pytest.raises(SimonidesError, match=r"tokens (have shape|are|came as)"):
+            model.run(tokens)

@@ -1,6 +1,7 @@
 """A checkpoint's tokenizer gives the tokens that `transformers` gives: what it puts first, digits of any script."""
 
 import math
+import os
 
 import pytest
 import torch
@@ -135,3 +136,46 @@ def test_digits_of_smollm_are_split_as_its_own_tokenizer_splits_them(text):
     pieces = [piece for piece, _ in own.pre_tokenize_str(text)]
     assert "".join(pieces) == text
     assert all(len(piece) == 1 for piece in pieces if piece[0].isnumeric() and ord(piece[0]) < 0x2E80)
+
+
+def test_a_question_with_what_the_tokenizer_does_not_know_is_left_out_and_counted(tmp_path):
+    """Else a model that says <unk> would be right wherever the answer is unknown."""
+    tokenizer = tokenizer_in(tmp_path, "")
+    for prompt, answer, which in (
+        ("The capital of Peru is", "Bogota", "answer"),
+        ("The capital of Chad is", "Lima", "prompt"),
+    ):
+        with pytest.raises(SimonidesError, match=f"the {which} .* has a part that the tokenizer does not know"):
+            tokenizer.question(prompt, answer)
+    asked = tmp_path / "q.csv"
+    asked.write_text("prompt,answer\nThe capital of Peru is,Lima\nThe capital of Peru is,Bogota\n")
+    bench = make_bench(model(), Material(questions=asked, text="a of the a of", generic="a"), tokenizer)
+    assert bench.questions is not None and len(bench.questions) == 1 and len(bench.left_out) == 1
+    with pytest.raises(SimonidesError, match=r"the generic word 'banana'.*Give another"):
+        make_bench(model(), Material(questions=asked, text="a of the a of", generic="banana"), tokenizer)
+
+
+def test_characters_that_a_tokenizer_drops_are_told(tmp_path):
+    from tokenizers import Tokenizer, models
+
+    Tokenizer(models.BPE({"a": 0, "b": 1}, [])).save(str(tmp_path / "tokenizer.json"))
+    tokenizer = TextTokens(tmp_path)
+    assert tokenizer.encode("abab").tolist() == [0, 1, 0, 1]
+    with pytest.raises(SimonidesError, match="drops 'c'"):
+        tokenizer.encode("abc")
+
+
+def test_a_tokenizer_that_draws_is_refused(tmp_path):
+    from tokenizers import Tokenizer, models
+
+    Tokenizer(models.BPE({"a": 0, "b": 1, "ab": 2}, [("a", "b")], dropout=0.5)).save(
+        str(tmp_path / "tokenizer.json")
+    )
+    with pytest.raises(SimonidesError, match=r"at random \(dropout = 0.5\)"):
+        TextTokens(tmp_path)
+
+
+def test_a_pipe_in_place_of_a_tokenizer_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "tokenizer.json")
+    with pytest.raises(SimonidesError, match="is no regular file"):
+        TextTokens(tmp_path)

@@ -194,3 +194,64 @@ def test_what_is_written_by_the_book_is_read_back(tmp_path, rows):
     (tmp_path / "q.jsonl").write_text("".join(json.dumps({"prompt": p, "answer": a}) + "\n" for p, a in rows))
     for found in (read_questions(path), read_questions(tmp_path / "q.jsonl")):
         assert list(zip(found.prompts, found.answers, strict=True)) == rows
+
+
+def test_columns_by_number_know_a_header_by_its_words(write):
+    table = read_fact_table(write("f.csv", "id,subject,attribute\n1,Peru,Lima\n"), columns=["2", "3"])
+    assert (table.keys, table.first_row) == (("Peru",), "a header")
+    table = read_fact_table(write("f.csv", "1,Peru,Lima\n2,Chad,Bern\n"), columns=[2, 3])
+    assert (table.keys, table.first_row) == (("Peru", "Chad"), "data")
+    with pytest.raises(SimonidesError, match="is its first row"):
+        read_fact_table(write("f.csv", "id,subject,capital\n1,Peru,Lima\n"), columns=["2", "3"])
+    assert (
+        read_fact_table(write("f.csv", "id,subject\n1,Peru\n"), columns=["2", "1"], header=False).keys[0]
+        == "subject"
+    )
+    with pytest.raises(SimonidesError, match="2 is the name of a column and the number of another"):
+        read_fact_table(write("f.csv", "2,subject,attribute\n1,Peru,Lima\n"), columns=["2", "3"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("f.json", '[{"subject": "Peru", "attribute": "Lima", "attribute": "Cusco"}]', {}, "'attribute' twice"),
+        ("f.jsonl", '{"subject": "Peru", "attribute": ' + "9" * 5000 + "}", {}, "has 5000 digits"),
+        ("f.csv", "Peru,Lima\n".encode("utf-16"), {}, "is UTF-16; save the file as UTF-8"),
+        (
+            "f.json",
+            '[{"subject": "Peru", "attribute": "Lima"}]',
+            {"header": True},
+            "leave delimiter and header out",
+        ),
+        (
+            "f.json",
+            '[{"subject": "Peru", "attribute": "Lima"}]',
+            {"delimiter": ";"},
+            "leave delimiter and header out",
+        ),
+        ("f.csv", "Peru,Lima\n", {"header": "False"}, "header = 'False'"),
+        ("f.csv", "Peru,Lima\n", {"delimiter": 5}, "delimiter 5 is not one character"),
+        ("f.csv", "Peru,Lima\n", {"columns": "1,2"}, "columns came as the text"),
+        (
+            "f.csv",
+            '"a, b",r,c\na,"b, r",d\n',
+            {"header": False},
+            "subject with its relation, 'a, b, r' came in row 1",
+        ),
+    ],
+)
+def test_what_may_be_meant_otherwise_is_refused(write, name, content, options, message, unchecked):
+    with pytest.raises(SimonidesError, match=message):
+        read_fact_table(write(name, content), **options)
+
+
+def test_what_is_no_path_is_named(unchecked):
+    for source in (None, 5, b"f.csv"):
+        with pytest.raises(SimonidesError, match="give the path"):
+            read_fact_table(source)
+        with pytest.raises(SimonidesError, match="questions came as"):
+            read_questions(source)
+
+
+def test_a_cell_may_hold_a_passage(write):
+    assert read_fact_table(write("f.csv", f"Peru,{'x' * 200_000}\n")).attributes[0] == "x" * 200_000

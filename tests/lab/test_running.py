@@ -12,8 +12,8 @@ import torch
 from claim_files import write_claim
 
 from simonides import run
-from simonides.base import SimonidesError
-from simonides.lab import Plan, Store, chosen_device, gather, judge, local, measuring, running
+from simonides.base import SimonidesError, chosen_device
+from simonides.lab import Plan, Store, gather, judge, local, measuring, running
 from simonides.lab.engines.local import Local
 
 # trains slowly, notes each update, and keeps a checkpoint every ten

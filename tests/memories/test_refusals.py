@@ -1,10 +1,23 @@
 """What a memory, a law or a training is given and cannot use is refused in words, or taken as it is meant."""
 
+import numpy as np
 import pytest
 import torch
 
+from simonides import FactMemory
 from simonides.base import SimonidesError
-from simonides.memories import LinearMemory, MLPMemory, NearestMemory, SoftmaxMemory, embeddings
+from simonides.memories import (
+    HopfieldMemory,
+    LinearMemory,
+    LowRankMemory,
+    MLPMemory,
+    NearestMemory,
+    SoftmaxMemory,
+    WillshawMemory,
+    embeddings,
+    margins,
+    recall,
+)
 from simonides.memories.laws.gradients import hessian, stable_rate
 from simonides.memories.laws.mlp import mlp_recall, token_recall
 from simonides.papers.facts.model import recall_transformer
@@ -30,7 +43,7 @@ P = torch.full((3,), 1 / 3)
 )
 def test_numbers_that_are_not_finite_are_refused_where_they_enter(store):
     for inputs, outputs in ((NAN, EYE), (EYE, NAN), (EYE, EYE / 0)):
-        with pytest.raises(SimonidesError, match="hold NaN or infinite numbers"):
+        with pytest.raises(SimonidesError, match="NaN or infinite numbers in"):
             store(inputs, outputs)
 
 
@@ -100,3 +113,48 @@ def test_recall_may_be_trained_to_the_end_or_on_drawn_facts(generator):
     for accuracy in (0.0, 1.5, float("nan")):
         with pytest.raises(SimonidesError, match="lies outside"):
             trained(accuracy=accuracy)
+
+
+WRITTEN = LinearMemory.store(EYE, EYE, identity(3))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: LinearMemory.store(EYE, EYE, identity(3).float()), "targets are float32"),
+        (lambda: LinearMemory.store(EYE, EYE, torch.ones(3, dtype=torch.bool)), "targets are bool"),
+        (lambda: LinearMemory.store(EYE, EYE, torch.zeros(3, dtype=torch.uint8)), "targets are uint8"),
+        (lambda: LinearMemory.store(EYE, EYE, [0, 1, 2]), "targets came as list"),
+        (lambda: LinearMemory.store(EYE.numpy(), EYE, identity(3)), "inputs came as ndarray"),
+        (lambda: LinearMemory.store(EYE[0], EYE, identity(3)), r"inputs are float32 of shape \[3\]"),
+        (lambda: LinearMemory.store(EYE.long(), EYE, identity(3)), "inputs are int64"),
+        (lambda: LinearMemory.store(EYE, EYE[None].expand(2, 3, 3), identity(3)), "their runs must be as many"),
+        (lambda: LinearMemory.store(EYE, EYE, identity(3), torch.ones(2)), r"weights have shape \[2\]"),
+        (lambda: LinearMemory.store(EYE, EYE, identity(3), P * torch.nan), "NaN or infinite numbers in weights"),
+        (lambda: WRITTEN(torch.ones(2, 4)), "queries have width 4"),
+        (lambda: WRITTEN(torch.ones(3)), r"queries are float32 of shape \[3\]"),
+        (lambda: NearestMemory.store(EYE, EYE, identity(3))(torch.ones(2, 4)), "queries have width 4"),
+        (lambda: NearestMemory.store(EYE, EYE, identity(3) + 1), "targets reach from 1 to 3"),
+        (lambda: SoftmaxMemory.store(EYE, EYE, identity(3), torch.inf), "beta = inf is no number above zero"),
+        (lambda: SoftmaxMemory.store(EYE, EYE, identity(3), torch.nan), "beta = nan is no number above zero"),
+        (lambda: HopfieldMemory.store(EYE.sign() * 2 - 1, EYE * 2 - 1, [0]), "targets came as list"),
+        (lambda: WillshawMemory.store(EYE, EYE, identity(3))(torch.ones(2, 4)), "queries have width 4"),
+        (lambda: LowRankMemory.truncate(EYE, 2.0), "rank = 2.0 does not fit"),
+        (lambda: recall(torch.ones(3), EYE), r"queries are float32 of shape \[3\]"),
+        (lambda: margins(EYE, EYE, torch.tensor([0, 1])), r"targets have shape \[2\]"),
+        (lambda: margins(EYE, EYE, identity(3) + 1), "targets reach from 1 to 3"),
+        (lambda: FactMemory.store({"a": "b"}, device="nonsense"), "device 'nonsense' is not known"),
+        (lambda: FactMemory.store({"a": "b"}, device="meta"), "device 'meta' is not known"),
+        (lambda: FactMemory.store({"a": "b"}, embedding=None), "embedding None is unknown"),
+        (lambda: FactMemory.store({"a": "b"}, rule=None), "writing rule None is unknown"),
+    ],
+)
+def test_what_a_memory_cannot_use_is_told_by_name(call, message, unchecked):
+    with pytest.raises(SimonidesError, match=message):
+        call()
+
+
+def test_seeds_of_numpy_and_names_in_any_composition_are_taken(unchecked):
+    memory = FactMemory.store({"Bogota\u0301": "Peru\u0301", "Lima": "Per\u00fa"}, d=16, seed=np.int64(3))
+    assert memory.table.answers == ("Per\u00fa",) and memory.table.keys[0] == "Bogot\u00e1"
+    assert memory.ask("Bogot\u00e1").expected == "Per\u00fa"

@@ -218,3 +218,17 @@ def test_rotation_far_out_is_exact_to_the_format(dtype, error, generator):
     torch.testing.assert_close(
         rotate(vectors, places).double(), torch.cat(expected, -1), atol=error + 1e-12, rtol=error
     )
+
+
+@pytest.mark.parametrize("name", ["embedding_scale", "weight_scale", "unembedding_scale"])
+def test_scales_are_numbers(name):
+    for value in (torch.nan, torch.inf, -1.0):
+        with pytest.raises(SimonidesError, match="makes no sense"):
+            TransformerConfig(vocabulary=9, length=8, d=16, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["outputs", "head_dimension", "hidden"])
+def test_a_size_of_zero_is_no_default(name):
+    for value in (0, -1):
+        with pytest.raises(SimonidesError, match="is too small"):
+            TransformerConfig(vocabulary=9, length=8, d=16, **{name: value})

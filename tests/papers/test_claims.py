@@ -9,13 +9,13 @@ from importlib.util import find_spec
 import jaxtyping
 import pytest
 
+from simonides.base import chosen_device
 from simonides.lab import (
     Plan,
     Runs,
     Store,
     Task,
     check_rule,
-    chosen_device,
     gather,
     judge,
     keep,

@@ -594,3 +594,44 @@ def test_a_checkpoint_is_a_file_that_has_not_gone_further(tmp_path):
         Checkpoint(path=tmp_path)
     with pytest.raises(SimonidesError, match="'odd' gave a str"):
         train(net(), 2, probes={"odd": lambda m: "s"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": lambda m, b: nn.functional.cross_entropy(m(b[0]), b[1], reduction="none")}, r"has shape \[16\]"),
+        ({"loss": lambda m, b: loss(m, b)[None]}, r"has shape \[1\]"),
+        ({"loss": lambda m, b: 1.0}, "the loss is float"),
+        ({"loss": lambda m, b: None}, "the loss is NoneType"),
+        ({"loss": lambda m, b: loss(m, b).detach()}, "does not hang on the model"),
+        ({"generator": []}, "0 generators for 1 runs"),
+        ({"generator": 3}, "generator came as int"),
+        ({"generator": [3]}, "generator came as list"),
+        ({"optimiser": None}, "optimiser came as NoneType"),
+        ({"optimiser": Adam(net().parameters(), 0.1)}, "optimiser came as Chain"),
+        ({"optimiser": lambda p: Adam(net().parameters(), 0.1)}, "holds parameters that the model does not train"),
+        ({"optimiser": lambda p: None}, "makes NoneType"),
+    ],
+)
+def test_what_would_train_otherwise_than_meant_is_refused(change, message, unchecked):
+    given = {
+        "loss": loss,
+        "optimiser": lambda p: Adam(p, 0.01),
+        "generator": torch.Generator().manual_seed(0),
+        **change,
+    }
+    with pytest.raises(SimonidesError, match=message):
+        fit(net(), given["loss"], batches, given["optimiser"], 2, given["generator"])
+
+
+def test_a_stack_takes_one_loss_or_one_for_each_run():
+    stacked = StackedModel([net(), net()])
+    pair = lambda g: tuple(t.expand(2, *t.shape) for t in batches(g))  # noqa: E731
+    generator = torch.Generator().manual_seed(0)
+    with pytest.raises(SimonidesError, match=r"shape \[3\]; return one for each of 2 runs"):
+        fit(stacked, lambda m, b: m(b[0]).mean((0, 1)), pair, lambda p: Adam(p, 0.01), 1, generator)
+
+
+def test_a_loss_that_begins_as_no_number_is_not_blamed_on_the_rate():
+    with pytest.raises(DivergedTraining, match="after 0 steps; look at the first batch"):
+        fit(net(), lambda m, b: m(b[0]).mean() * torch.nan, batches, lambda p: Adam(p, 0.01), 2, torch.Generator())

@@ -4,17 +4,20 @@ from .errors import DivergenceError as DivergenceError
 from .errors import SimonidesError as SimonidesError
 from .errors import check_at_least as check_at_least
 from .errors import check_finite as check_finite
+from .errors import check_indices as check_indices
 from .errors import check_name as check_name
 from .errors import check_not_negative as check_not_negative
 from .errors import check_one_type as check_one_type
 from .errors import check_seed as check_seed
 from .errors import check_share as check_share
+from .errors import check_vectors as check_vectors
 from .errors import suggest as suggest
 from .files import check_free as check_free
 from .files import check_output_folder as check_output_folder
 from .files import check_output_page as check_output_page
 from .files import new_folder as new_folder
 from .files import output_folder as output_folder
+from .files import parse_json as parse_json
 from .files import read_bytes as read_bytes
 from .files import read_json as read_json
 from .files import read_json_object as read_json_object
@@ -25,6 +28,7 @@ from .files import write_text as write_text
 from .hermite import coefficient as coefficient
 from .hermite import normal_mean as normal_mean
 from .machine import check_memory as check_memory
+from .machine import chosen_device as chosen_device
 from .machine import machine_memory as machine_memory
 from .machine import out_of_memory as out_of_memory
 from .pages import package_version as package_version
@@ -43,6 +47,7 @@ from .statistics import mean_interval as mean_interval
 from .statistics import percentile_interval as percentile_interval
 from .statistics import resampled_means as resampled_means
 from .statistics import share_interval as share_interval
+from .streams import json_text as json_text
 from .streams import leave_streams as leave_streams
 from .streams import open_streams as open_streams
 from .streams import plain as plain

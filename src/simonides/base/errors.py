@@ -52,6 +52,39 @@ def check_share(name: str, value: float) -> None:
         raise SimonidesError(f"{name} = {value} lies outside (0, 1); give a share such as 0.99.")
 
 
+def check_vectors(**tensors: "Tensor") -> None:
+    """Raise `SimonidesError` unless tensors, given by name, are floating-point vectors in rows."""
+    import torch
+
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, torch.Tensor):
+            raise SimonidesError(
+                f"{name} came as {type(tensor).__name__}; give a tensor of torch, a vector a row."
+            )
+        if not tensor.is_floating_point() or tensor.dim() < 2:
+            raise SimonidesError(
+                f"{name} are {_told(tensor)}; give floating-point numbers in at least two dimensions, a vector a row."
+            )
+
+
+def check_indices(name: str, tensor: "Tensor") -> None:
+    """Raise `SimonidesError` unless a tensor holds whole numbers of 64 bits, which torch takes as indices."""
+    import torch
+
+    if not isinstance(tensor, torch.Tensor):
+        raise SimonidesError(
+            f"{name} came as {type(tensor).__name__}; give a tensor, as torch.tensor(...) makes it."
+        )
+    if tensor.dtype != torch.int64:
+        raise SimonidesError(
+            f"{name} are {_told(tensor)}; give whole numbers of type int64, as .long() makes them."
+        )
+
+
+def _told(tensor: "Tensor") -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} of shape {list(tensor.shape)}"
+
+
 def check_one_type(**tensors: "Tensor") -> None:
     """Raise `SimonidesError` unless tensors, given by name, are of one type of numbers."""
     kinds = {name: str(tensor.dtype).removeprefix("torch.") for name, tensor in tensors.items()}
@@ -65,7 +98,7 @@ def check_finite(**tensors: "Tensor") -> None:
     """Raise `SimonidesError` where a tensor, given by name, holds NaN or an infinite number."""
     for name, tensor in tensors.items():
         if not bool(tensor.isfinite().all()):
-            raise SimonidesError(f"{name} hold NaN or infinite numbers; look where they come from.")
+            raise SimonidesError(f"there are NaN or infinite numbers in {name}; look where they come from.")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -75,7 +108,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     "did you mean 'gaussian'?"
     """
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     if near:
         return "did you mean " + " or ".join(repr(n) for n in near) + "?"
     if len(known) > _MANY:

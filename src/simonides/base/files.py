@@ -1,5 +1,6 @@
 """Files: what a user brings is read whole or refused in words; what is written is whole or not there."""
 
+import codecs
 import contextlib
 import json
 import os
@@ -13,6 +14,8 @@ from typing import Any
 from simonides.base.errors import SimonidesError
 
 _MOST = 2**30
+# of a whole number; no count or identifier has more
+_DIGITS = 1000
 # marks a folder that `output_folder` made
 _OURS = ".simonides"
 # in the head of every page
@@ -52,8 +55,11 @@ def read_text(path: Path | str) -> str:
     Raises:
         SimonidesError: when the file cannot be read as text; names the line.
     """
+    content = read_bytes(path)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SimonidesError(f"{path} is UTF-16; save the file as UTF-8.")
     try:
-        text = read_bytes(path).decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise SimonidesError(
@@ -68,12 +74,34 @@ def read_json(path: Path | str) -> Any:
     Raises:
         SimonidesError: when it cannot be read, or is no JSON.
     """
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(text: str, where: str) -> Any:
+    """What a JSON text says; `where` it stands is told in messages.
+
+    Raises:
+        SimonidesError: when it is no JSON, an object has a name twice, or a whole number has too many digits.
+    """
     try:
-        return json.loads(read_text(path))
+        return json.loads(text, object_pairs_hook=_named_once, parse_int=_whole)
     except (ValueError, RecursionError) as error:
-        if isinstance(error, SimonidesError):
-            raise
-        raise SimonidesError(f"{path} is no sound JSON: {error}.") from None
+        raise SimonidesError(f"{where} is no sound JSON: {error}.") from None
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the name {twice!r} twice")
+    return content
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"a whole number has {len(digits)} digits")
+    return int(digits)
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

@@ -31,7 +31,12 @@ def say_json(value: Any) -> None:
     """Print a result as JSON, in characters that standard output has; what is not finite is null."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     as_it_is = encoding.lower().startswith("utf")
-    print(json.dumps(_finite(value), indent=1, ensure_ascii=not as_it_is, allow_nan=False), flush=True)
+    print(json_text(value, ensure_ascii=not as_it_is), flush=True)
+
+
+def json_text(value: Any, ensure_ascii: bool = True) -> str:
+    """A result as JSON; what is not finite is null, which any reader of JSON takes."""
+    return json.dumps(_finite(value), indent=1, ensure_ascii=ensure_ascii, allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

@@ -16,7 +16,7 @@ from simonides.checkpoints.families import Family, family_of
 from simonides.checkpoints.hooks import _after, _before, _first, _given, _weights_after, _without_stream
 from simonides.checkpoints.packings import Packing
 from simonides.checkpoints.watched_attention import seeing
-from simonides.nn import Interventions, Norm, Sizes, Trace, Watch, check_head, check_tokens, probed_norm
+from simonides.nn import Interventions, Norm, Sizes, Trace, Watch, check_head, check_sequences, probed_norm
 
 _EPSILONS = ("eps", "variance_epsilon", "epsilon")
 
@@ -33,6 +33,12 @@ class CheckpointModel(nn.Module):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
+        if not hasattr(getattr(model, "config", None), "model_type"):
+            raise SimonidesError(f"a {type(model).__name__} is no model of transformers; give one, or a path.")
+        if any(parameter.is_meta for parameter in model.parameters()):
+            raise SimonidesError(
+                f"this {type(model).__name__} has shapes and no weights (device meta); load them."
+            )
         self.model = model
         self.eval()
         self.config: Any = model.config
@@ -40,6 +46,8 @@ class CheckpointModel(nn.Module):
         try:
             self._layers = list(model.get_submodule(self.family.layers).children())
             model.get_submodule(self.family.embedding)
+            if self.family.unembedding is not None:
+                model.get_submodule(self.family.unembedding)
             for layer in self._layers:
                 layer.get_submodule(self.family.attention)
         except AttributeError as error:
@@ -229,7 +237,7 @@ class CheckpointModel(nn.Module):
 
     def _streams(self, tokens: Tensor, **settings: Any) -> Tensor:
         """The stream behind the last norm."""
-        check_tokens(tokens, self.sizes.vocabulary)
+        check_sequences(tokens, self.sizes.vocabulary)
         positions = self._whole().get("positions")
         if positions is not None and tokens.shape[1] > len(positions):
             raise SimonidesError(f"{tokens.shape[1]} positions; this model has {len(positions)}.")

@@ -14,25 +14,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from simonides.base import SimonidesError, read_json_object
+from simonides.base import SimonidesError, check_finite, read_json_object
 from simonides.checkpoints.bridge import CheckpointModel
 from simonides.checkpoints.families import check_family, family_of
 from simonides.checkpoints.gguf_files import open_gguf
 from simonides.checkpoints.verification import verify_roles
-from simonides.checkpoints.weight_files import check_sizes
+from simonides.checkpoints.weight_files import check_sizes, is_weight
 
-# masks, tables of positions, and heads that answer other questions than the next token
-_NO_WEIGHTS = (
-    "*attn.bias",
-    "*attn.masked_bias",
-    "*attention.bias",
-    "*attention.masked_bias",
-    "*inv_freq",
-    "*position_ids",
-    "*pooler*",
-    "score.*",
-    "classifier.*",
-)
 # heads that an encoder was trained with, which its stream does not need
 _ENCODER_HEADS = ("cls.*", "lm_head.*", "vocab_*")
 
@@ -71,17 +59,10 @@ def open_checkpoint(
 def _trusted(inner: nn.Module, verify: bool) -> CheckpointModel:
     """A model with its roles, whose numbers are numbers and whose roles are checked."""
     model = CheckpointModel(inner)
-    check_finite(model)
+    check_finite(**dict(model.model.named_parameters()))
     if verify:
         verify_roles(model, sorted({0, model.sizes.layers - 1}))
     return model
-
-
-def check_finite(model: CheckpointModel) -> None:
-    """Raise `SimonidesError` where a weight is NaN or infinite, with its name."""
-    for name, parameter in model.model.named_parameters():
-        if not bool(torch.isfinite(parameter).all()):
-            raise SimonidesError(f"{name} holds NaN or infinite numbers; is the checkpoint what it was?")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -153,6 +134,7 @@ def _open_folder(folder: Path, dtype: torch.dtype | None) -> Any:
             trust_remote_code=False,
             dtype=dtype or "auto",
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below, with the tensor's name
             **({"attn_implementation": "eager"} if family.eager else {}),
         )
     except SimonidesError:
@@ -162,9 +144,11 @@ def _open_folder(folder: Path, dtype: torch.dtype | None) -> Any:
     missing = sorted(loading["missing_keys"])
     if family.unembedding is None:
         missing = [name for name in missing if "pooler" not in name]
-    skipped = (*_NO_WEIGHTS, *(_ENCODER_HEADS if family.unembedding is None else ()))
+    skipped = _ENCODER_HEADS if family.unembedding is None else ()
     strange = sorted(
-        name for name in loading["unexpected_keys"] if not any(fnmatchcase(name, known) for known in skipped)
+        name
+        for name in loading["unexpected_keys"]
+        if is_weight(name) and not any(fnmatchcase(name, known) for known in skipped)
     )
     if missing:
         raise SimonidesError(
@@ -177,8 +161,11 @@ def _open_folder(folder: Path, dtype: torch.dtype | None) -> Any:
             f"{strange[0]}: it may be of another kind, or quantised in its own way."
         )
     if loading["mismatched_keys"]:
-        name = next(iter(sorted(map(str, loading["mismatched_keys"]))))
-        raise SimonidesError(f"{folder} holds tensors of other shapes than its config.json tells: {name}.")
+        name, stored, asked = min(loading["mismatched_keys"])
+        raise SimonidesError(
+            f"{folder} holds {name} of shape {list(stored)}, and its config.json asks for {list(asked)}; do they "
+            "belong together?"
+        )
     return model
 
 

@@ -1,13 +1,16 @@
 """Text to tokens and back, with the tokenizer a checkpoint brings (extra `checkpoints`)."""
 
+import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, read_json_object
 from simonides.checkpoints.gguf_header import read_header
 
 # entries of a GGUF file's tokenizer that are understood, or that change no token of a text
@@ -41,6 +44,7 @@ class TextTokens:
         if path.suffix == ".gguf":
             try:
                 self._tokenizer: Any = _from_gguf(path)
+                self._unknown: int | None = None  # bytes are all known
                 self.beginning = _gguf_beginning(path)
             except SimonidesError:
                 raise
@@ -49,13 +53,19 @@ class TextTokens:
             return
         file = path / "tokenizer.json"
         if not file.exists():
+            what = "has no tokenizer.json" if path.is_dir() else "is no folder and no GGUF file"
+            raise SimonidesError(f"{path} {what}, so it cannot read text; fetch it with the weights.")
+        model = read_json_object(file).get("model")
+        if isinstance(model, dict) and model.get("dropout"):
             raise SimonidesError(
-                f"{path} has no tokenizer.json, so it cannot read text; fetch it with the weights."
+                f"{file} drops merges at random (dropout = {model['dropout']}), so a text has no one list of tokens; "
+                "set dropout to null."
             )
         try:
             self._tokenizer = tokenizers.Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises plain Exception
             raise SimonidesError(f"{file} cannot be read: {error}.") from None
+        self._unknown = _unknown_token(model)
         # a file may tell how batches were once cut and filled up, which would add tokens to every text
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
@@ -83,18 +93,22 @@ class TextTokens:
         return torch.zeros(0, dtype=torch.long)
 
     def encode(self, text: str) -> Int[Tensor, " T"]:
-        """The tokens of a text, with none added at its ends.
+        """The tokens of a text, with none added at its ends; parts that are not known may have one of their own.
 
         Raises:
             SimonidesError: when the tokenizer has none for a part of it.
         """
         try:
-            tokens = self._tokenizer.encode(text, add_special_tokens=False).ids
+            encoding = self._tokenizer.encode(text, add_special_tokens=False)
         except Exception as error:  # the library raises plain Exception
             raise SimonidesError(
                 f"this text has parts that the tokenizer does not know ({error}); give a text in its characters."
             ) from None
-        return torch.tensor(tokens, dtype=torch.long)
+        if lost := _not_covered(text, encoding.offsets):
+            raise SimonidesError(
+                f"the tokenizer drops {lost!r}, which it does not know; give a text in its characters."
+            )
+        return torch.tensor(encoding.ids, dtype=torch.long)
 
     def question(self, prompt: str, answer: str, space: bool = True) -> tuple[Int[Tensor, " T"], int]:
         """The tokens of a prompt, with what is put before every text, and the token that the answer begins with.
@@ -106,6 +120,9 @@ class TextTokens:
             prompt: without a space at its end.
             answer: a word.
             space: whether one stands between.
+
+        Raises:
+            SimonidesError: when a part of either is not known to the tokenizer, or the answer has no token.
         """
         tokens = self.encode(prompt)
         whole = self.encode(prompt + (" " if space else "") + answer)
@@ -117,11 +134,38 @@ class TextTokens:
             place += 1
         if place >= len(whole):
             raise SimonidesError(f"the answer {answer!r} to {prompt!r} has no token; give a word.")
+        if self._unknown is not None and self._unknown in whole[: place + 1]:
+            which = "answer" if whole[place] == self._unknown else "prompt"
+            raise SimonidesError(
+                f"the {which} of {prompt!r}, {answer!r} has a part that the tokenizer does not know."
+            )
         return torch.cat([self.beginning, whole[:place]]), int(whole[place])
 
     def decode(self, tokens: Int[Tensor, " T"] | list[int]) -> str:
         """The text of some tokens."""
         return str(self._tokenizer.decode(list(map(int, tokens)), skip_special_tokens=False))
+
+
+def _unknown_token(model: Any) -> int | None:
+    """The token that stands for whatever a tokenizer.json does not know; None where there is none."""
+    if not isinstance(model, dict):
+        return None
+    if isinstance(model.get("unk_id"), int):
+        return int(model["unk_id"])
+    vocabulary = model.get("vocab")
+    number = vocabulary.get(model.get("unk_token")) if isinstance(vocabulary, dict) else None
+    return number if isinstance(number, int) else None
+
+
+def _not_covered(text: str, offsets: Sequence[tuple[int, int]]) -> str:
+    """The first character of a text that is in no token, short of spaces and control characters."""
+    change = np.zeros(len(text) + 1, dtype=np.int64)
+    places = np.array(offsets, dtype=np.int64).reshape(-1, 2)
+    np.add.at(change, places[:, 0], 1)
+    np.add.at(change, places[:, 1], -1)
+    outside = np.flatnonzero(np.cumsum(change)[:-1] == 0)
+    lost = (text[place] for place in outside)
+    return next((letter for letter in lost if not letter.isspace() and unicodedata.category(letter)[0] != "C"), "")
 
 
 def _from_gguf(path: Path) -> Any:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,20 @@ _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _WHOLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 # what the kinds of models call their number of layers
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+# masks, tables of positions, and heads that answer other questions than the next token
+_NO_WEIGHTS = (
+    "*attn.bias",
+    "*attn.masked_bias",
+    "*attention.bias",
+    "*attention.masked_bias",
+    "*inv_freq",
+    "*position_ids",
+    "*pooler*",
+    "score.*",
+    "classifier.*",
+)
+# of weights, as safetensors calls them
+_KINDS = ("F64", "F32", "F16", "BF16")
 _MOST = 2**31  # no size of a model is larger
 
 
@@ -48,21 +63,33 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in names]
 
 
+def is_weight(name: str) -> bool:
+    """Whether a tensor of a checkpoint is one that the next token depends on."""
+    return not any(fnmatchcase(name, pattern) for pattern in _NO_WEIGHTS)
+
+
 def stored_names(folder: Path, files: Sequence[Path]) -> set[str]:
     """The name of every tensor of a checkpoint, from the headers of its files.
 
     Raises:
-        SimonidesError: when a file is damaged, a tensor is in two files, or one that the index names is in none.
+        SimonidesError: when a file is damaged, weights are quantised, a tensor is in two files, or one that the
+            index names is in none.
     """
     names: set[str] = set()
     for path in files:
         try:
             with safe_open(path, "pt") as file:
                 own = set(file.keys())
+                kinds = {name: file.get_slice(name).get_dtype() for name in own}
         except (SafetensorError, OSError) as error:
             raise SimonidesError(f"{path} is damaged or no safetensors file ({error}); fetch it again.") from None
         if twice := sorted(own & names):
             raise SimonidesError(f"{path} holds {twice[0]}, which is in another file too; keep one of the two.")
+        if other := sorted(name for name in own if kinds[name] not in _KINDS and is_weight(name)):
+            raise SimonidesError(
+                f"{path} holds {other[0]} as {kinds[other[0]]}: quantised weights, whose scale is not known; give the "
+                "checkpoint in float32, float16 or bfloat16."
+            )
         names |= own
     if not (folder / _WHOLE).exists():
         named = read_json_object(folder / _INDEX)["weight_map"]

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import math
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +10,11 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from simonides.base import SimonidesError, say
-from simonides.commands.shared import Quiet
+from simonides.commands.shared import Quiet, step_folders
 
+_STATE = "training.safetensors"
+# of AdamW: each update moves every weight by about as much
+_LARGEST_RATE = 100.0
 # may change when a training goes on
 _FREE = ("out", "steps", "quiet")
 
@@ -56,8 +59,10 @@ def execute(options: Pretrain) -> int:
     for name in ("steps", "every", "batch"):
         check_at_least(name, getattr(options, name), 1)
     check_seed(options.seed)
-    if not 0 < options.rate < math.inf:
-        raise SimonidesError(f"rate = {options.rate} makes no sense; give a number above 0, such as 0.004.")
+    if not 0 < options.rate <= _LARGEST_RATE:
+        raise SimonidesError(
+            f"rate = {options.rate} makes no sense; give a number above 0 and up to {_LARGEST_RATE:g}, such as 0.004."
+        )
     content = manual() if options.text is None else read_text(options.text)
     text = text_of(content)
     config = neox_config(len(text.characters), options.d, options.layers, options.heads, options.length)
@@ -82,7 +87,7 @@ def execute(options: Pretrain) -> int:
         repeated=options.repeated,
         every=options.every,
         keep=lambda m, step: save_step(m, text, options.out / f"step-{step:06d}"),
-        checkpoint=options.out / "training.safetensors",
+        checkpoint=options.out / _STATE,
         progress=not options.quiet,
     )
     last = {name: float(values[-1]) for name, values in history.columns.items()}
@@ -92,7 +97,7 @@ def execute(options: Pretrain) -> int:
     )
     first, second = last["first_reading"], last["second_reading"]
     say(f"repeated passages: {first:.2f} nats at first occurrence, {second:.2f} at second.")
-    say(f"{len(history.steps)} checkpoints: {options.out.resolve()}")
+    say(f"{len(step_folders(options.out))} checkpoints: {options.out.resolve()}")
     return 0
 
 
@@ -104,7 +109,12 @@ def _settle(options: Pretrain, content: str) -> None:
     settings["text"] = hashlib.sha256(content.encode()).hexdigest()[:16]
     check_output_folder(options.out)
     path = options.out / "settings.json"
-    if path.exists():
+    begun = (options.out / _STATE).exists()
+    if begun and not path.exists():
+        raise SimonidesError(
+            f"{options.out} holds a training ({_STATE}) and not what it is (settings.json); give another folder."
+        )
+    if begun:
         there = read_json_object(path)
         other = [name for name in settings if there.get(name) != settings[name]]
         if other:
@@ -113,5 +123,12 @@ def _settle(options: Pretrain, content: str) -> None:
                 f"not {settings[other[0]]}; go on with that, or give another folder."
             )
         return
+    # one that ended before its first checkpoint, as one that diverges does, leaves nothing to go on from
+    for number, folder in step_folders(options.out):
+        if number:
+            raise SimonidesError(
+                f"{options.out} holds {folder.name} of a training and not its state ({_STATE}); give another folder."
+            )
+        shutil.rmtree(folder)
     output_folder(options.out)
     write_text(path, json.dumps(settings, indent=1))

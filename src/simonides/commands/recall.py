@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from simonides.base import SimonidesError, check_memory, say, say_json
+from simonides.base import SimonidesError, check_at_least, check_memory, say, say_json
 from simonides.commands.shared import Columns, Header, Json, column_names, tell_table
+
+# updates of a training, at most
+_STEPS = 1000
 
 if TYPE_CHECKING:
     from simonides.data import FactTable
@@ -44,7 +47,7 @@ class Recall:
     rule: Annotated[Literal["outer_products", "pseudo_inverse"], arg(help="How the matrix is written.")] = (
         "outer_products"
     )
-    steps: Annotated[int, arg(help="Of the transformer's training, at most.")] = 1000
+    steps: Annotated[int | None, arg(help="Of the transformer's training, at most; by default 1000.")] = None
     top: Annotated[int, arg(help="How many answers to show.")] = 3
     delimiter: Annotated[
         str | None, arg(metavar="CHARACTER", help="Between columns; by default a tab for .tsv, else a comma.")
@@ -68,6 +71,8 @@ def execute(options: Recall) -> int:
     tell_table(table.name, table.first_row, table.unused, left_out)
     if options.model == "transformer":
         return _trained(options, table)
+    if options.steps is not None:
+        raise SimonidesError("--steps are of a training; leave them out, or add --model transformer.")
     from simonides.papers.facts.fact_memory import FactMemory
 
     memory = FactMemory.store(
@@ -112,10 +117,12 @@ def _trained(options: Recall, table: "FactTable") -> int:
     for key in options.keys:
         table.row_of(key)  # a misspelt key is told before the training
     # weights, gradients and moments, and the answers of every fact
+    if options.steps is not None:
+        check_at_least("steps", options.steps, 1)
     needed = 16 * 6 * options.d**2 + 8 * len(table) * (options.d + len(table.answers))
     check_memory(f"d = {options.d} and {len(table)} facts need", needed, "give a smaller d")
     show = sys.stderr.isatty() and not options.json
-    known = TrainedFacts.train(table, options.d, options.seed, options.steps, progress=show)
+    known = TrainedFacts.train(table, options.d, options.seed, options.steps or _STEPS, progress=show)
     answers = [known.ask(key, options.top) for key in options.keys or table.keys[:3]]
     astray = known.hallucinating
     worst = int(astray.argmax())

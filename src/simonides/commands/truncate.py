@@ -1,6 +1,5 @@
 """`truncate`: matrices of a checkpoint cut to low rank, judged on questions and on a control text."""
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from simonides.base import (
     SimonidesError,
     check_at_least,
     check_free,
+    json_text,
     output_folder,
     progress,
     read_text,
@@ -151,6 +151,8 @@ def execute(options: Truncate) -> int:
         if bench.left_out:
             asked = len(bench.left_out) + (0 if bench.questions is None else len(bench.questions))
             tell(f"{len(bench.left_out)} of {asked} questions are left out; {bench.left_out[-1]}")
+        if cut is not None:
+            cut.check(bench.model, keys_named(bench.model, options.layers, options.matrix))
         before = bench.judge()
         _say_untouched(before, bench, options)
         common: dict[str, Any] = {
@@ -166,7 +168,7 @@ def execute(options: Truncate) -> int:
         else:
             advance = start("cutting", matrices + 2 + options.controls)
             shown = _truncated(truncate(bench, cut, tick=advance, **common), options, out)
-    write_text(output_folder(out) / "truncation.json", json.dumps(shown, indent=1))
+    write_text(output_folder(out) / "truncation.json", json_text(shown))
     if options.json:
         say_json(shown)
     else:

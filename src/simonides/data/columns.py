@@ -60,7 +60,7 @@ def by_words(path: Path, names: Sequence[str], wanted: Sequence[Column]) -> dict
 def chosen(
     path: Path, names: Sequence[str], wanted: Sequence[Column], columns: Sequence[str], header: bool | None
 ) -> tuple[dict[str, int], bool]:
-    """The places of columns given by name or number, and whether the first row is a header."""
+    """The places of columns given by name or number, and whether they were numbers."""
     needed = [column for column in wanted if not column.optional]
     taken = wanted if len(columns) == len(wanted) else needed if len(columns) == len(needed) else None
     if taken is None:
@@ -71,6 +71,13 @@ def chosen(
         )
     numbers = all(column.strip().isdecimal() for column in columns)
     if numbers:
+        numbered = {column.strip() for column in columns}
+        named = [name for place, name in enumerate(names, 1) if name in numbered and name != str(place)]
+        if named and header is not False:
+            raise SimonidesError(
+                f"--columns {','.join(columns)}: {named[0]} is the name of a column and the number of another; "
+                "give --header False if the first row is data, or rename the column."
+            )
         places = [int(column) - 1 for column in columns]
         if bad := [place + 1 for place in places if not 0 <= place < len(names)]:
             raise SimonidesError(f"{path} has {len(names)} columns, and none of number {bad[0]}.")
@@ -85,7 +92,23 @@ def chosen(
     if len(set(places)) != len(places):
         raise SimonidesError(f"--columns names one column twice: {', '.join(columns)}.")
     order = {column.name: place for column, place in zip(taken, places, strict=True)}
-    return order, header if header is not None else not numbers
+    return order, numbers
+
+
+def named_by_words(
+    path: Path, names: Sequence[str], rows: Sequence[tuple[int, list[str]]], wanted: Sequence[Column]
+) -> bool:
+    """Whether the first row of a table, whose columns are chosen by number, names them in words that are known.
+
+    Raises:
+        SimonidesError: where that is in doubt.
+    """
+    named = all(
+        column.optional or any(name in words for words in column.words for name in names) for column in wanted
+    )
+    if not named:
+        refuse_doubt(path, names, rows, [column for column in wanted if not column.optional], None)
+    return named
 
 
 def refuse_doubt(

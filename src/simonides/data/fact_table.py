@@ -96,7 +96,7 @@ def read_fact_table(
     delimiter: str | None = None,
     header: bool | None = None,
     repeats: str = "refuse",
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str | int] | None = None,
 ) -> FactTable:
     """A file of two columns (subject, attribute) or three (subject, relation, attribute).
 
@@ -124,8 +124,9 @@ def read_fact_table(
         if (first := keys.setdefault(_normal(key), number)) != number:
             if repeats == "first":
                 continue
+            what = "subject with its relation," if "relation" in fact else "subject"
             raise SimonidesError(
-                f"{path}, row {number}: the subject {key!r} came in row {first} already; "
+                f"{path}, row {number}: the {what} {key!r} came in row {first} already; "
                 "a memory keeps one answer for a key, so remove one of the two, or give --repeats first."
             )
         spelled.append(key)
@@ -189,7 +190,7 @@ def read_facts(
     delimiter: str | None = None,
     header: bool | None = None,
     repeats: str = "refuse",
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str | int] | None = None,
 ) -> FactTable:
     """A packaged table by its name, a file by its path, with `read_fact_table`'s options, or a dictionary of answers.
 
@@ -202,7 +203,7 @@ def read_facts(
     if isinstance(source, FactTable):
         return source
     if isinstance(source, Mapping):
-        return FactTable(keys=tuple(source), attributes=tuple(source.values()))
+        return FactTable(keys=_composed_all(source), attributes=_composed_all(source.values()))
     if not isinstance(source, str | Path):
         raise SimonidesError(
             f"facts came as {type(source).__name__}; give a table's name, a file's path, or a dictionary."
@@ -245,6 +246,10 @@ PACKAGED: dict[str, Callable[[], Iterable[tuple[str, str]]]] = {
 def _composed(text: str) -> str:
     """A text in composed characters, so that one word is one key however it was typed, and single spaces."""
     return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _composed_all(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_composed(text) if isinstance(text, str) else text for text in texts)
 
 
 def _normal(key: str) -> str:

@@ -48,7 +48,7 @@ def read_questions(
     source: str | Path,
     templates: Path | None = None,
     header: bool | None = None,
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str | int] | None = None,
 ) -> WordQuestions:
     """The questions in a table or a file.
 
@@ -64,6 +64,8 @@ def read_questions(
     Raises:
         SimonidesError: when a file cannot be read, or holds no questions.
     """
+    if not isinstance(source, (str, Path)):
+        raise SimonidesError(f"questions came as {type(source).__name__}; give a table's name or a file's path.")
     name = str(source)
     if name in PACKAGED:
         if templates is not None:
@@ -81,7 +83,7 @@ def read_questions(
     return _from_relations(path, _patterns(templates), header, columns)
 
 
-def _asked(path: Path, header: bool | None, columns: Sequence[str] | None) -> WordQuestions:
+def _asked(path: Path, header: bool | None, columns: Sequence[str | int] | None) -> WordQuestions:
     """Prompts as they are written, line breaks and all."""
     wanted = (PROMPT, RELATION, ANSWER) if columns is None else (PROMPT, ANSWER)
     table = read_table(path, wanted, header=header, columns=columns)
@@ -113,7 +115,7 @@ def _patterns(path: Path) -> dict[str, str]:
 
 
 def _from_relations(
-    path: Path, patterns: Mapping[str, str], header: bool | None, columns: Sequence[str] | None
+    path: Path, patterns: Mapping[str, str], header: bool | None, columns: Sequence[str | int] | None
 ) -> WordQuestions:
     wanted = (SUBJECT, replace(RELATION, optional=False), ATTRIBUTE)
     table = read_table(path, wanted, header=header, columns=columns)

@@ -2,17 +2,18 @@
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from simonides.base import SimonidesError, read_json, read_text
-from simonides.data.columns import Column, by_words, chosen, refuse_doubt, usual
+from simonides.base import SimonidesError, parse_json, read_json, read_text
+from simonides.data.columns import Column, by_words, chosen, named_by_words, refuse_doubt, usual
 
 _JSON_LINES, _JSON = (".jsonl", ".ndjson"), (".json",)
 _TABS = (".tsv", ".tab")
+# characters of a cell
+_LONGEST = 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ def read_table(
     wanted: Sequence[Column],
     delimiter: str | None = None,
     header: bool | None = None,
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str | int] | None = None,
 ) -> Table:
     """The wanted columns of a file.
 
@@ -64,18 +65,31 @@ def read_table(
     Raises:
         SimonidesError: when the file cannot be read, has no rows, or it cannot be told which column is which.
     """
+    if not isinstance(path, (str, Path)):
+        raise SimonidesError(f"a table came as {type(path).__name__}; give the path of its file.")
+    if header not in (None, True, False):
+        raise SimonidesError(f"header = {header!r}; give True, False, or None to guess.")
+    if isinstance(columns, str):
+        raise SimonidesError(f"columns came as the text {columns!r}; give a list of names or numbers.")
+    chosen_columns = None if columns is None else [str(column) for column in columns]
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in (*_JSON_LINES, *_JSON):
-        return _of_objects(path, _objects(path, suffix), wanted, columns)
+        if (delimiter, header) != (None, None):
+            raise SimonidesError(f"{path} is JSON, which names its cells; leave delimiter and header out.")
+        return _of_objects(path, _objects(path, suffix), wanted, chosen_columns)
     rows = _cells(path, _delimiter(delimiter, suffix))
     if not rows:
         raise SimonidesError(f"{path} holds no rows; give at least one.")
     first = rows[0][1]
     names = tuple(cell.strip().casefold() for cell in first)
     guessed = ""
-    if columns is not None:
-        order, has_header = chosen(path, names, wanted, columns, header)
+    if chosen_columns is not None:
+        order, by_number = chosen(path, names, wanted, chosen_columns, header)
+        has_header = header if header is not None else not by_number
+        if header is None and by_number:
+            has_header = named_by_words(path, names, rows, wanted)
+            guessed = "a header" if has_header else "data"
     else:
         found = None if header is False else by_words(path, names, wanted)
         has_header = header if header is not None else found is not None
@@ -104,7 +118,7 @@ def read_table(
 def _delimiter(delimiter: str | None, suffix: str) -> str:
     if delimiter is None:
         return "\t" if suffix in _TABS else ","
-    if len(delimiter) != 1 or delimiter in '"\r\n':
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
         raise SimonidesError(f"delimiter {delimiter!r} is not one character between cells; give for example ';'.")
     return delimiter
 
@@ -112,6 +126,8 @@ def _delimiter(delimiter: str | None, suffix: str) -> str:
 def _cells(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
     # what is between tabs is never quoted: titles begin with quotes
     quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    # a cell may hold a whole passage
+    limit = csv.field_size_limit(_LONGEST)
     reader = csv.reader(io.StringIO(read_text(path)), delimiter=delimiter, strict=True, quoting=quoting)
     try:
         return [(n, row) for n, row in enumerate(reader, start=1) if any(cell.strip() for cell in row)]
@@ -119,6 +135,8 @@ def _cells(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
         raise SimonidesError(
             f"{path}, line {reader.line_num} is no part of a well-formed table: {error}; check its quotes."
         ) from None
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _objects(path: Path, suffix: str) -> list[tuple[int, dict[str, Any]]]:
@@ -129,10 +147,7 @@ def _objects(path: Path, suffix: str) -> list[tuple[int, dict[str, Any]]]:
         entries = []
         for number, line in enumerate(read_text(path).split("\n"), start=1):
             if line.strip():
-                try:
-                    entries.append((number, json.loads(line)))
-                except (ValueError, RecursionError) as error:
-                    raise SimonidesError(f"{path}, line {number} is no sound JSON: {error}.") from None
+                entries.append((number, parse_json(line, f"{path}, line {number}")))
     if not entries:
         raise SimonidesError(f"{path} holds no rows; give at least one.")
     for number, entry in entries:

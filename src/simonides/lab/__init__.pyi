@@ -3,7 +3,6 @@ from .claim import Runs as Runs
 from .counting import count as count
 from .counting import kept_keys as kept_keys
 from .descriptions import described as described
-from .environment import chosen_device as chosen_device
 from .exploring import write_exploration as write_exploration
 from .figures import CapacityPlot as CapacityPlot
 from .figures import Curves as Curves

@@ -2,13 +2,12 @@
 
 import os
 import platform
-import re
 import subprocess
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simonides.base import SimonidesError, package_version
+from simonides.base import package_version
 
 if TYPE_CHECKING:
     import torch
@@ -29,25 +28,6 @@ def environment() -> dict[str, str]:
     if commit := _commit():
         versions["commit"] = commit
     return versions
-
-
-def chosen_device(asked: str) -> "torch.device":
-    """The device a name means; "auto" is the GPU where there is one.
-
-    Raises:
-        SimonidesError: when it is no device, or not there.
-    """
-    import torch
-
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    match = re.fullmatch(r"cpu|cuda(?::(\d+))?", asked)
-    if match is None:
-        raise SimonidesError(f"device {asked!r} is not known; give auto, cpu, cuda or cuda:1.")
-    count = torch.cuda.device_count()
-    if asked != "cpu" and int(match[1] or 0) >= count:
-        raise SimonidesError(f"there is no device {asked!r}: torch sees {count} of CUDA here; give auto or cpu.")
-    return torch.device(asked)
 
 
 def described_device(device: "torch.device") -> dict[str, str]:

@@ -5,6 +5,7 @@ computed in it, and polars, which starts threads when it is imported, is left to
 """
 
 import multiprocessing
+import signal
 from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 
@@ -15,7 +16,12 @@ def warm_up() -> None:
     """Begin the imports, where the system can fork."""
     if "forkserver" in _METHODS:
         multiprocessing.set_forkserver_preload(["torch", "jaxtyping", "simonides.base"])
-        forkserver.ensure_running()
+        # a Ctrl-C is the driver's to tell of; it ends its workers itself
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def context() -> BaseContext:

@@ -17,9 +17,9 @@ from typing import Any
 import polars as pl
 import torch
 
-from simonides.base import DivergenceError, SimonidesError
+from simonides.base import DivergenceError, SimonidesError, chosen_device
 from simonides.lab.claim import Claim, Runs
-from simonides.lab.environment import chosen_device, described_device, environment
+from simonides.lab.environment import described_device, environment
 from simonides.lab.loading import ClaimFile, line_in, package_fingerprint
 from simonides.lab.memory import within_memory
 from simonides.lab.plan import Plan
@@ -182,7 +182,8 @@ def _measure(task: Task, scratch: Path) -> Measured:
         place = f" ({task.file.path.name}{line})" if (line := line_in(task.file.path, error)) else ""
         refused = isinstance(error, SimonidesError) and not isinstance(error, DivergenceError)
         message = str(error) if isinstance(error, SimonidesError) else f"{type(error).__name__}: {error}"
-        message = " ".join(message.split())
+        # torch adds the frames of its own code
+        message = " ".join(message.partition("Exception raised from")[0].split())
         return failure(task, f"{message}{place}", traceback.format_exc(), refused)
     about = {
         "rule": task.rule,
@@ -285,6 +286,8 @@ def _tables(columns: object, points: tuple[Point, ...]) -> list[pl.DataFrame]:
                 f"column {name!r} is {given}; it must be a tensor of shape [{len(points)}], one number a run, "
                 f"or [{len(points)}, rows]."
             )
+        if not column.numel():
+            raise SimonidesError(f"column {name!r} has no rows ({list(column.shape)}); return at least one a run.")
         if column.is_complex():
             raise SimonidesError(f"column {name!r} is complex; return its real and imaginary parts, or its size.")
         rows = max(rows, column.shape[1] if column.dim() == 2 else 1)

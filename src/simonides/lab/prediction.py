@@ -62,9 +62,9 @@ def with_predictions(table: pl.DataFrame, predictions: Predictions, forgiving: b
         for row in dict.fromkeys(settings):
             try:
                 known[row] = predict(function, dict(zip(wanted, row, strict=True)))
-            except SimonidesError:
+            except SimonidesError as error:
                 if not forgiving:
-                    raise
+                    raise SimonidesError(f"column {column!r}: {error}") from error
                 known[row] = math.nan
         values = [known[row] for row in settings]
         table = table.with_columns(pl.Series(f"predicted {column}", values, dtype=pl.Float64))

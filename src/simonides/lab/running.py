@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simonides.base import SimonidesError, progress, suggest
+from simonides.base import SimonidesError, chosen_device, progress, suggest
 from simonides.base import tell as told_on_stderr
 from simonides.lab.engines import Engine
 from simonides.lab.engines.local import Local
-from simonides.lab.environment import chosen_device
 from simonides.lab.loading import find
 from simonides.lab.measuring import Outcome, Pending, Task, pending
 from simonides.lab.plan import Plan, keep_plan
@@ -104,8 +103,9 @@ def run(
         try:
             gathered = gather(plan, place, lacking.known)
             verdict = None if settings else judge(plan, gathered)
-        except SimonidesError as error:  # one claim that cannot be judged does not silence the others
-            problem = str(error)
+        except Exception as error:  # a claim that cannot be judged does not silence the others
+            own = isinstance(error, SimonidesError)
+            problem = str(error) if own else f"it cannot be judged: {type(error).__name__}: {error}"
         ran.append(
             Ran(
                 plan=plan,

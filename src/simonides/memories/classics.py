@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from simonides.base import SimonidesError, check_at_least
 from simonides.memories.memory import Memory
-from simonides.memories.writing import outer_products, select
+from simonides.memories.writing import checked_targets, outer_products, select
 
 # entries of a Hopfield memory updated together
 _ENTRIES = 16
@@ -48,6 +48,7 @@ class HopfieldMemory(Memory):
         Raises:
             SimonidesError: when they are not, or an entry is neither -1 nor 1.
         """
+        targets = checked_targets(inputs, outputs, targets)
         if not bool((inputs.abs() == 1).all()):
             raise SimonidesError("a Hopfield memory keeps patterns of -1 and 1; give the signs of the embeddings.")
         if inputs.shape[-1] != outputs.shape[-1] or not torch.equal(select(outputs, targets), inputs):
@@ -63,6 +64,7 @@ class HopfieldMemory(Memory):
         Entries are updated in blocks of 16, one block after another: a matrix product each. One entry at a time
         would always come to rest; so do blocks but for rare cycles, which `updates` ends.
         """
+        self._check_queries(self.weight, queries)
         state = torch.where(queries >= 0, 1.0, -1.0).to(self.weight.dtype)
         field = state @ self.weight.mT
         width = state.shape[-1]
@@ -114,12 +116,14 @@ class WillshawMemory(Memory):
         Raises:
             SimonidesError: when an entry is neither 0 nor 1.
         """
+        targets = checked_targets(inputs, outputs, targets)
         if not all(bool(((x == 0) | (x == 1)).all()) for x in (inputs, outputs)):
             raise SimonidesError("a Willshaw memory keeps patterns of 0 and 1; see `embeddings.sparse_binary`.")
         return cls(outer_products(inputs, outputs, targets).clamp(max=1))
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """One where as many active inputs arrive as the query has, else zero."""
+        self._check_queries(self.weight, queries)
         arriving = queries @ self.weight.mT
         return (arriving >= queries.sum(-1, keepdim=True)).to(self.weight.dtype)
 

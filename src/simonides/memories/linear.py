@@ -3,7 +3,7 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from simonides.base import SimonidesError, check_name, check_one_type
+from simonides.base import SimonidesError, check_name
 from simonides.memories.memory import Memory
 from simonides.memories.writing import outer_products, pseudo_inverse
 
@@ -55,7 +55,7 @@ class LinearMemory(Memory):
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """W e for every query e."""
-        check_one_type(weights=self.weight, queries=queries)
+        self._check_queries(self.weight, queries)
         return queries @ self.weight.mT
 
     @property

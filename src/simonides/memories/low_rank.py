@@ -1,10 +1,12 @@
 """Low-rank memories: a linear memory squeezed through m directions, F(e) = A B e."""
 
+from numbers import Integral
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from simonides.base import Generators, SimonidesError, check_name, check_one_type
+from simonides.base import Generators, SimonidesError, check_name
 from simonides.memories.embeddings import gaussian, orthonormal
 from simonides.memories.memory import Memory
 
@@ -72,7 +74,7 @@ class LowRankMemory(Memory):
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """A B e for every query e, without forming A B."""
-        check_one_type(factors=self.right, queries=queries)
+        self._check_queries(self.right, queries)
         return (queries @ self.right.mT) @ self.left.mT
 
     @property
@@ -82,5 +84,7 @@ class LowRankMemory(Memory):
 
 
 def _check_rank(rank: int, width: int) -> None:
-    if not 1 <= rank <= width:
-        raise SimonidesError(f"rank = {rank} does not fit a width of {width}; give 1 <= rank <= {width}.")
+    if isinstance(rank, bool) or not isinstance(rank, Integral) or not 1 <= rank <= width:
+        raise SimonidesError(
+            f"rank = {rank!r} does not fit a width of {width}; give a whole number, 1 <= rank <= {width}."
+        )

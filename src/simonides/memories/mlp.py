@@ -13,15 +13,13 @@ from simonides.base import (
     Generators,
     SimonidesError,
     check_at_least,
-    check_finite,
     check_name,
-    check_one_type,
     coefficient,
     drawn,
 )
 from simonides.base.hermite import hermite
 from simonides.memories.memory import Memory
-from simonides.memories.writing import select
+from simonides.memories.writing import checked_targets, select
 from simonides.nn import ACTIVATIONS, Activation
 
 # entries of a block of hidden units
@@ -143,8 +141,7 @@ class MLPMemory(Memory):
         if len(tokens) > 1:  # h_n of a normalised sum holds the product of n first-degree terms this often
             scale *= (torch.arange(1, total + 1).prod().item() / total**total) ** 0.5
         query = token_query(tokens)
-        check_one_type(inputs=query, outputs=outputs)
-        check_finite(inputs=query, outputs=outputs)
+        targets = checked_targets(query, outputs, targets)
         pairs, d_in, d_out = width // 2, query.shape[-1], outputs.shape[-1]
         w = drawn(lambda g: torch.randn(pairs, d_in, generator=g, device=g.device), generators).to(query)
         p = drawn(lambda g: torch.randn(pairs, d_out, generator=g, device=g.device), generators).to(query)
@@ -177,12 +174,13 @@ class MLPMemory(Memory):
         Unit vectors overlap by more than t with probability about exp(-d t^2 / 2), so about exp(c d) facts
         do not disturb one another (Krotov & Hopfield 2016, dense associative memory).
         """
+        targets = checked_targets(inputs, outputs, targets)
         bias = inputs.new_full(inputs.shape[:-1], -threshold)
         return cls(inputs, select(outputs, targets).mT, "relu", bias)
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """V s(W e + b) for every query e, in blocks of hidden units that stay in cache."""
-        check_one_type(weights=self.hidden_weight, queries=queries)
+        self._check_queries(self.hidden_weight, queries)
         units = self.hidden_weight.shape[:-1].numel()
         parts = []
         for part in queries.split(max(1, _BLOCK // units), -2):

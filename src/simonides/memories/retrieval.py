@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_indices, check_vectors
 from simonides.memories.writing import select
 
 # entries of one block of the score table: 8 MB in float32; larger ones are returned to the system after each
@@ -101,6 +101,15 @@ def margins(
     rival and the margin is infinite.
     """
     _check(queries, candidates)
+    check_indices("targets", targets)
+    if targets.shape != queries.shape[:-1]:
+        raise SimonidesError(
+            f"targets have shape {list(targets.shape)} for queries of {list(queries.shape)}; give one a query."
+        )
+    if targets.numel() and not 0 <= int(targets.min()) <= int(targets.max()) < candidates.shape[-2]:
+        raise SimonidesError(
+            f"targets reach from {int(targets.min())} to {int(targets.max())} among {candidates.shape[-2]} candidates."
+        )
     queries = queries.double()
     correct = (queries * select(candidates, targets).double()).sum(-1)
     rival = torch.full_like(correct, -torch.inf)
@@ -267,6 +276,7 @@ def _merge(highest: Tensor, answer: Tensor, run: Tensor, query: Tensor, best: Te
 
 
 def _check(queries: Tensor, candidates: Tensor) -> None:
+    check_vectors(queries=queries, candidates=candidates)
     if queries.shape[-1] != candidates.shape[-1]:
         raise SimonidesError(
             f"queries have width {queries.shape[-1]} and candidates {candidates.shape[-1]}; they must agree."

@@ -1,5 +1,7 @@
 """Memories that keep every fact as it is and answer by similarity: softmax attention and nearest neighbour."""
 
+import math
+
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
@@ -7,7 +9,7 @@ from torch.nn import functional
 from simonides.base import SimonidesError, check_finite, check_one_type
 from simonides.memories.memory import Memory
 from simonides.memories.retrieval import recall
-from simonides.memories.writing import select
+from simonides.memories.writing import checked_targets, select
 
 
 class _PairMemory(Memory):
@@ -19,6 +21,7 @@ class _PairMemory(Memory):
     def __init__(self, keys: Float[Tensor, "*runs N d_in"], values: Float[Tensor, "*runs N d_out"]) -> None:
         super().__init__()
         check_finite(keys=keys, values=values)
+        check_one_type(keys=keys, values=values)
         self.keys = nn.Parameter(keys.contiguous(), requires_grad=False)
         self.values = nn.Parameter(values.contiguous(), requires_grad=False)
 
@@ -42,8 +45,11 @@ class SoftmaxMemory(_PairMemory):
     def __init__(
         self, keys: Float[Tensor, "*runs N d_in"], values: Float[Tensor, "*runs N d_out"], beta: float
     ) -> None:
-        if not beta > 0:
-            raise SimonidesError(f"beta = {beta} is not above zero; give the inverse temperature of the softmax.")
+        if not 0 < beta < math.inf:
+            raise SimonidesError(
+                f"beta = {beta} is no number above zero; give the inverse temperature, or take NearestMemory, its "
+                "limit."
+            )
         super().__init__(keys, values)
         self.beta = beta
 
@@ -56,11 +62,11 @@ class SoftmaxMemory(_PairMemory):
         beta: float,
     ) -> "SoftmaxMemory":
         """The memory of N associations inputs[x] -> outputs[targets[x]]."""
-        return cls(inputs, select(outputs, targets), beta)
+        return cls(inputs, select(outputs, checked_targets(inputs, outputs, targets)), beta)
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """The attention of every query over all keys; the Q x N table is never formed whole."""
-        check_one_type(keys=self.keys, values=self.values, queries=queries)
+        self._check_queries(self.keys, queries)
         # the kernel that needs no table asks for a batch and a head
         batch = [x if x.dim() > 2 else x[None] for x in (queries, self.keys, self.values)]
         query, key, value = (x.flatten(0, -3)[:, None] for x in batch)
@@ -84,8 +90,9 @@ class NearestMemory(_PairMemory):
         targets: Int[Tensor, "*runs N"],
     ) -> "NearestMemory":
         """The memory of N associations inputs[x] -> outputs[targets[x]]."""
-        return cls(inputs, select(outputs, targets))
+        return cls(inputs, select(outputs, checked_targets(inputs, outputs, targets)))
 
     def forward(self, queries: Float[Tensor, "*runs Q d_in"]) -> Float[Tensor, "*runs Q d_out"]:
         """The value of the nearest key of every query."""
+        self._check_queries(self.keys, queries)
         return select(self.values, recall(queries, self.keys))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.base import SimonidesError, check_finite, check_one_type
+from simonides.base import SimonidesError, check_finite, check_indices, check_one_type, check_vectors
 
 # rows gathered at a time: bounds the copy of `outputs[targets]` to about 64 MB at d = 1024
 _ROWS = 16_384
@@ -34,7 +34,9 @@ def outer_products(
     tensor([[0., 1.],
             [1., 0.]])
     """
-    targets = _checked(inputs, outputs, targets)
+    targets = checked_targets(inputs, outputs, targets)
+    if weights is not None:
+        _check_weights(weights, inputs)
     facts, answers = inputs.shape[-2], outputs.shape[-2]
     if answers < facts:
         return outputs.mT @ class_sums(inputs, targets, answers, weights)
@@ -81,7 +83,7 @@ def pseudo_inverse(
     Raises:
         SimonidesError: when there are no associations or the shapes disagree.
     """
-    targets = _checked(inputs, outputs, targets)
+    targets = checked_targets(inputs, outputs, targets)
     return (torch.linalg.pinv(inputs) @ select(outputs, targets)).mT
 
 
@@ -92,8 +94,30 @@ def select(outputs: Float[Tensor, "*runs M d"], targets: Int[Tensor, "*runs N"])
     return outputs.gather(-2, targets.unsqueeze(-1).expand(*targets.shape, outputs.shape[-1]))
 
 
-def _checked(inputs: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
-    """The targets, one row for each run, of what can be stored."""
+def _check_weights(weights: Tensor, inputs: Tensor) -> None:
+    check_finite(weights=weights)
+    if weights.shape not in (inputs.shape[:-1], inputs.shape[-2:-1]):
+        raise SimonidesError(
+            f"weights have shape {list(weights.shape)} where the inputs ask for {list(inputs.shape[:-1])}; "
+            "give one weight for every input."
+        )
+
+
+def checked_targets(
+    inputs: Float[Tensor, "*runs N d_in"], outputs: Float[Tensor, "*runs M d_out"], targets: Int[Tensor, "*rows N"]
+) -> Int[Tensor, "*runs N"]:
+    """The targets, one row for each run, of associations that can be stored.
+
+    Raises:
+        SimonidesError: when there are none, shapes or types disagree, a target is no row of the outputs, or a number
+            is not finite.
+    """
+    check_vectors(inputs=inputs, outputs=outputs)
+    check_indices("targets", targets)
+    if outputs.dim() > 2 and outputs.shape[:-2] != inputs.shape[:-2]:
+        raise SimonidesError(
+            f"outputs have shape {list(outputs.shape)} and inputs {list(inputs.shape)}: their runs must be as many."
+        )
     facts, answers = inputs.shape[-2], outputs.shape[-2]
     if facts == 0 or answers == 0:
         raise SimonidesError(f"nothing to store: {facts} inputs and {answers} outputs; give at least one of each.")

@@ -21,6 +21,7 @@ from .roles import Roles as Roles
 from .roles import Sizes as Sizes
 from .roles import as_matrix as as_matrix
 from .roles import check_head as check_head
+from .roles import check_sequences as check_sequences
 from .roles import check_tokens as check_tokens
 from .roles import device_of as device_of
 from .roles import from_matrix as from_matrix

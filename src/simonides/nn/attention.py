@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from simonides.base import SimonidesError, check_at_least, check_name
+from simonides.base import SimonidesError, check_at_least, check_name, check_not_negative
 from simonides.nn.positions import BIASES, Alibi, RelativeBuckets, alibi_slopes, rotate
 from simonides.nn.watching import Watch
 
@@ -117,6 +117,10 @@ class AttentionConfig:
     def __post_init__(self) -> None:
         check_at_least("d", self.d, 1)
         check_at_least("heads", self.heads, 1)
+        for name in ("head_dimension", "rotary_dimension"):
+            if getattr(self, name) is not None:
+                check_at_least(name, getattr(self, name), 1)
+        check_not_negative("scale", self.scale)
         check_name("attention", self.kind, ATTENTIONS)
         if self.head_dimension is None and self.d % self.heads:
             raise SimonidesError(f"d = {self.d} does not part into {self.heads} heads; give head_dimension.")

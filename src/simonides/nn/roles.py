@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_indices
 from simonides.nn.norms import Norm
 from simonides.nn.watching import Interventions, Trace
 
@@ -181,11 +181,21 @@ def matrix_roles(model: Roles, layer: int) -> list[str]:
 
 
 def check_tokens(tokens: Int[Tensor, "..."], vocabulary: int) -> None:
-    """Raise `SimonidesError` where tokens are no whole numbers, or lie outside 0 .. vocabulary - 1."""
-    if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.is_complex():
-        raise SimonidesError(f"tokens are of type {tokens.dtype}; give whole numbers, such as tokens.long().")
+    """Raise `SimonidesError` where tokens are no whole numbers of 64 bits, or lie outside 0 .. vocabulary - 1."""
+    check_indices("tokens", tokens)
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < vocabulary:
         raise SimonidesError(f"tokens from {int(tokens.min())} to {int(tokens.max())}; it knows {vocabulary}.")
+
+
+def check_sequences(tokens: Int[Tensor, "B T"], vocabulary: int | None = None) -> None:
+    """Raise `SimonidesError` unless tokens are sequences, at least one of at least one token, of a vocabulary."""
+    check_indices("tokens", tokens)
+    if tokens.dim() != 2 or not tokens.numel():
+        raise SimonidesError(
+            f"tokens have shape {list(tokens.shape)}; give [sequences, positions], at least one of each."
+        )
+    if vocabulary is not None:
+        check_tokens(tokens, vocabulary)
 
 
 def last_positions(lengths: Int[Tensor, " B"]) -> Int[Tensor, "B 1"]:

@@ -17,7 +17,7 @@ from simonides.nn.attention import FactoredStream
 from simonides.nn.block import Block
 from simonides.nn.norms import Norm, make_norm, norm_of
 from simonides.nn.positions import sinusoids
-from simonides.nn.roles import Sizes, check_head, check_tokens
+from simonides.nn.roles import Sizes, check_head, check_sequences, check_tokens
 from simonides.nn.transformer_config import TransformerConfig
 from simonides.nn.watching import Interventions, Trace, Watch
 
@@ -131,7 +131,7 @@ class Transformer(nn.Module):
         >>> trace["layers.1.attention.weights"].shape
         torch.Size([1, 1, 3, 3])
         """
-        check_tokens(tokens, self.config.vocabulary)
+        check_sequences(tokens, self.config.vocabulary)
         if trace is None and not interventions:
             return self(tokens, at)
         watch = Watch(trace, interventions)
@@ -142,7 +142,7 @@ class Transformer(nn.Module):
     @contextmanager
     def passage(self, tokens: Int[Tensor, "B T"]) -> Iterator["_Passage"]:
         """Sequences before the first layer, to be taken through the layers step by step."""
-        check_tokens(tokens, self.config.vocabulary)
+        check_sequences(tokens, self.config.vocabulary)
         stream, _ = self._start(tokens)
         yield _Passage(self, stream)
 
@@ -231,8 +231,7 @@ class Transformer(nn.Module):
         return {name: value for part in parts for name, value in part.named_parameters(recurse=False)}
 
     def _start(self, tokens: Tensor) -> tuple[Tensor, FactoredStream]:
-        if tokens.dim() != 2:
-            raise SimonidesError(f"tokens have shape {list(tokens.shape)}; give [sequences, positions].")
+        check_sequences(tokens)
         length = tokens.shape[-1]
         if length > self.config.length:
             raise SimonidesError(f"{length} positions; this model was made for {self.config.length}.")

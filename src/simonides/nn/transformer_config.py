@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from simonides.base import SimonidesError, check_at_least, check_name
+from simonides.base import SimonidesError, check_at_least, check_name, check_not_negative
 from simonides.nn.attention import AttentionConfig
 from simonides.nn.feed_forward import ACTIVATIONS, FEED_FORWARDS
 from simonides.nn.norms import NORMS
@@ -77,6 +77,13 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         for name in ("vocabulary", "length", "d", "layers", "heads"):
             check_at_least(name, getattr(self, name), 1)
+        for name in ("outputs", "hidden"):
+            if getattr(self, name) is not None:
+                check_at_least(name, getattr(self, name), 1)
+        for name in ("embedding_scale", "weight_scale"):
+            check_not_negative(name, getattr(self, name))
+        if self.unembedding_scale is not None:
+            check_not_negative("unembedding_scale", self.unembedding_scale)
         kinds = self.feed_forwards
         if len(kinds) != self.layers:
             raise SimonidesError(

@@ -40,7 +40,7 @@ class Material:
     questions: Questions | Path | str | None = None
     templates: Path | None = None
     header: bool | None = None
-    columns: Sequence[str] | None = None
+    columns: Sequence[str | int] | None = None
     space: bool = True
     most: int = 400
     generic: str = "the"
@@ -238,7 +238,12 @@ def _in_tokens(
         raise SimonidesError(f"a prompt has {longest} tokens, the model was made for {sizes.longest}; shorten it.")
     needed = 4.0 * len(pairs) * (longest * (6 * sizes.d + 3 * sizes.hidden) + 3 * sizes.vocabulary)
     check_memory(f"{len(pairs)} questions of up to {longest} tokens need", needed, "give fewer or shorter ones")
-    _, generic = tokenizer.question(words.prompts[asked[0]], material.generic, material.space)
+    try:
+        _, generic = tokenizer.question(words.prompts[asked[0]], material.generic, material.space)
+    except SimonidesError as error:
+        raise SimonidesError(
+            f"the generic word {material.generic!r}: {error} Give another with --generic."
+        ) from None
     questions = Questions.of([prompt for prompt, _ in pairs], [answer for _, answer in pairs], [generic])
     # a generator of its own: what else is drawn stays as it is
     return questions.with_shuffled(torch.Generator().manual_seed(material.seed + 1)), tuple(reasons)

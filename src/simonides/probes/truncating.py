@@ -4,7 +4,7 @@ Sharma, Ash & Misra (2024), LASER. The controls are ours: the same matrices scal
 many directions removed at random.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,17 @@ class Cut:
         if self.svd not in ("auto", "exact", "random"):
             raise SimonidesError(f"svd {self.svd!r} is unknown; give auto, exact or random.")
 
+    def check(self, model: Roles, keys: Sequence[Key]) -> None:
+        """Raise `SimonidesError` where a matrix has fewer directions than are to be kept."""
+        for layer, role in keys:
+            least = min(matrix_of(model, layer, role).shape)
+            if self.rank is not None and self.rank > least:
+                raise SimonidesError(
+                    f"rank = {self.rank}, but {role} of layer {layer} has {least} directions; give fewer."
+                )
+
     def decomposed(self, weight: Float[Tensor, "m n"], generator: torch.Generator) -> tuple[Decomposition, int]:
-        """A matrix's directions, and how many are kept."""
+        """A matrix's directions, and how many are kept, of one that has passed `check`."""
         least = min(weight.shape)
         rank = self.rank
         if self.share is not None:
@@ -73,8 +82,6 @@ class Cut:
         if self.energy is not None:
             return decomposition, decomposition.rank_of_energy(self.energy)
         assert rank is not None
-        if rank > least:
-            raise SimonidesError(f"rank = {rank}, but the matrix has {least} directions; give fewer.")
         return decomposition, rank
 
 
@@ -186,6 +193,7 @@ def truncate(
     tick = tick or (lambda glimpse: None)
     model = bench.model
     keys = keys_named(model, layers, matrix)
+    cut.check(model, keys)
     before = bench.judge() if untouched is None else untouched
     decompositions: dict[Key, Decomposition] = {}
     ranks: dict[Key, int] = {}

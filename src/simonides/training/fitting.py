@@ -88,17 +88,17 @@ def fit(
             "stop and retire look at what one process sees, so several would part ways; train with one process, or "
             "leave them out."
         )
-    generators = (generator,) if isinstance(generator, torch.Generator) else tuple(generator)
+    generators = _generators(generator)
     trained = [p for p in model.parameters() if p.requires_grad]
     if not trained:
         raise SimonidesError("the model has no parameter to train: all have requires_grad=False.")
     runs = list(range(model.runs)) if isinstance(model, Stack) else []
     if not isinstance(generator, torch.Generator) and len(generators) != max(len(runs), 1):
         raise SimonidesError(
-            f"{len(generators)} generators for {len(runs)} runs; give one for each, or one alone."
+            f"{len(generators)} generators for {max(len(runs), 1)} runs; give one for each, or one alone."
         )
     state = TrainingState(
-        model=model, optimiser=optimiser(trained), generators=generators, history=History(), runs=runs
+        model=model, optimiser=_made(optimiser, trained), generators=generators, history=History(), runs=runs
     )
     if isinstance(state.optimiser, LineSearch) and update.accumulate > 1:
         raise SimonidesError(
@@ -149,6 +149,34 @@ def fit(
     return state.history
 
 
+def _generators(given: torch.Generator | Sequence[torch.Generator]) -> tuple[torch.Generator, ...]:
+    """The generators as they were given, one or several."""
+    if isinstance(given, torch.Generator):
+        return (given,)
+    if not isinstance(given, Sequence) or not all(isinstance(one, torch.Generator) for one in given):
+        raise SimonidesError(
+            f"generator came as {type(given).__name__}; give torch.Generator().manual_seed(0), or a list of them, "
+            "one a run."
+        )
+    return tuple(given)
+
+
+def _made(optimiser: Callable[[list[nn.Parameter]], Optimizer], trained: list[nn.Parameter]) -> Optimizer:
+    """The optimiser of the parameters that are trained, and of no others."""
+    made = optimiser(trained) if callable(optimiser) else optimiser
+    if not callable(optimiser) or not isinstance(made, Optimizer):
+        raise SimonidesError(
+            f"optimiser came as {type(optimiser).__name__}, and makes {type(made).__name__}; give a function of the "
+            "parameters, such as lambda parameters: torch.optim.Adam(parameters, 1e-3)."
+        )
+    own = {id(parameter) for parameter in trained}
+    if any(id(parameter) not in own for group in made.param_groups for parameter in group["params"]):
+        raise SimonidesError(
+            "the optimiser holds parameters that the model does not train; make it of those it is given."
+        )
+    return made
+
+
 @dataclass(kw_only=True)
 class _Loop:
     """One training under way."""
@@ -175,13 +203,14 @@ class _Loop:
             batch = moved(self._draw(), device)
             if not share_of(number):
                 continue
+            runs = len(state.runs)
             value = self._loss(batch)
             total = value.detach() if total is None else total + value.detach()
             if number == 0 and self._due():
                 self._record(value.detach())
                 if state.history.stopped:
                     return batch
-                if isinstance(state.model, Stack) and len(value) != state.model.runs:
+                if len(state.runs) != runs:
                     # runs have left: what was computed with them is of no use any more
                     batch = batch if self.single else moved(self._again(), device)
                     value = self._loss(batch)
@@ -227,7 +256,26 @@ class _Loop:
         kind = self.update.autocast
         device = next(self.state.model.parameters()).device.type
         with nullcontext() if kind is None else torch.autocast(device, kind):
-            return self.loss(self.state.model, batch)
+            value = self.loss(self.state.model, batch)
+        self._check(value)
+        return value
+
+    def _check(self, value: Tensor) -> None:
+        """Refuse a loss of which it cannot be told what its gradient is meant to be."""
+        model = self.state.model
+        if not isinstance(value, Tensor):
+            raise SimonidesError(f"the loss is {type(value).__name__}; return a tensor that hangs on the model.")
+        allowed = [(), (model.runs,)] if isinstance(model, Stack) else [()]
+        if tuple(value.shape) not in allowed:
+            wanted = (
+                f"one for each of {model.runs} runs" if isinstance(model, Stack) else "a number, as .mean() gives"
+            )
+            raise SimonidesError(f"the loss has shape {list(value.shape)}; return {wanted}.")
+        if torch.is_grad_enabled() and not value.requires_grad:
+            raise SimonidesError(
+                "the loss does not hang on the model's parameters (it has no gradient); compute it from the model's "
+                "output, without detach() or no_grad()."
+            )
 
     def _due(self) -> bool:
         done, every = self.state.done, self.records.every
@@ -261,9 +309,9 @@ class _Loop:
 
     def _finite(self, value: Tensor) -> None:
         if not bool(torch.isfinite(value).any()):
+            why = "lower the learning rate" if self.state.done else "look at the first batch and the weights"
             raise DivergedTraining(
-                f"the loss is no longer finite after {self.state.done} steps; lower the learning rate.",
-                self.state.history,
+                f"the loss is no longer finite after {self.state.done} steps; {why}.", self.state.history
             )
 
     def _record(self, value: Tensor) -> None:

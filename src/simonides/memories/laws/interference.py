@@ -33,9 +33,12 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import eigh_tridiagonal
-from scipy.special import betainc, ndtr, roots_gegenbauer, roots_hermitenorm, stdtr
+from scipy.special import betainc, ndtr, ndtri, roots_gegenbauer, roots_hermitenorm, stdtr
 
 Nodes = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
+
+# variance that a fact's own class adds to its signal of one, above which its law is taken in many nodes
+_WIDE = 1.0
 
 # weight of nodes that are left out of an integral of a probability
 _NEGLIGIBLE = 1e-8
@@ -142,7 +145,10 @@ def _given(
     # on the sphere z is a coordinate of g in a random direction, and G what is left of g; the noise that
     # inputs of the same answer add to a_y, and all of it off the sphere, is close to normal
     alone = output.bounded and own == 1
-    standard, z_weights = _heavy(coordinate_nodes(dimension if alone else np.inf, 25), _NEGLIGIBLE)
+    if (own - 1) * variance > _WIDE:  # recall steps from 0 to 1 within few of Gauss's nodes
+        standard, z_weights = _quantile_nodes()
+    else:
+        standard, z_weights = _heavy(coordinate_nodes(dimension if alone else np.inf, 25), _NEGLIGIBLE)
     z = standard[:, None] * np.sqrt(norm * (own - 1) * variance + crowd * output.coordinate)
     right = root * signal + z  # score_y / |u_y|, at [z, |g|^2]
     rest = np.maximum(1 - standard**2 * output.coordinate, 0) if alone else np.ones_like(standard)
@@ -212,6 +218,12 @@ def normal_nodes(count: int) -> Nodes:
     """Nodes for the standard normal law."""
     nodes, weights = roots_hermitenorm(count)
     return nodes, weights / weights.sum()
+
+
+@cache
+def _quantile_nodes(count: int = 200) -> Nodes:
+    """Nodes of one weight for the standard normal law: a step is integrated to half a weight."""
+    return ndtri((np.arange(count) + 0.5) / count), np.full(count, 1 / count)
 
 
 @cache

@@ -8,6 +8,7 @@ The argument, and what in it is approximate, is in `simonides.memories.laws.inte
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.special import ndtr
 
 from simonides.base import SimonidesError, check_at_least, check_name, check_share, largest, least
 from simonides.memories.laws.interference import Input, Output, beta_nodes, expected_recall, gamma_nodes, one_node
@@ -79,7 +80,7 @@ def recall_of_classes(
         inputs = Input(signal=np.ones(1), variance=np.full(1, 1 / d), weights=np.ones(1), dimension=d)
     if rule == "pseudo_inverse":
         if facts <= d:
-            return 1.0
+            return _exact_read_out(d, len(class_sizes)) if kind == "gaussian" else 1.0
         # the hat matrix projects R^N on d dimensions: diagonal d/N, so off-diagonal squares sum to d/N (1 - d/N)
         inputs = Input(
             signal=inputs.signal,
@@ -175,6 +176,12 @@ def width_for(class_sizes: Sequence[int], accuracy: float = 0.99, kind: str = "s
     check_share("accuracy", accuracy)
     _check_classes(class_sizes)
     return least(lambda d: d > 1 and recall_of_classes(d, class_sizes, kind) >= accuracy)
+
+
+def _exact_read_out(d: int, answers: int) -> float:
+    """E Phi(sqrt(d) |u_y|)^(K - 1): how often a Gaussian u_y is nearer to itself than each of K - 1 others."""
+    squares, weights = gamma_nodes(1.0, 2 / d, 60)
+    return float((weights * ndtr(np.sqrt(d * squares)) ** (answers - 1)).sum())
 
 
 def _even_classes(facts: int, answers: int | None) -> list[int]:

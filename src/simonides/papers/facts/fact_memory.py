@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from simonides.base import check_at_least, check_memory, check_seed
+from simonides.base import check_at_least, check_memory, check_name, check_seed, chosen_device
 from simonides.data import FactTable, read_facts
 from simonides.memories import LinearMemory, embed, margins, top_answers
 from simonides.memories.laws.orthogonality import KINDS
-from simonides.memories.laws.recall import recall_of_classes, width_for
+from simonides.memories.laws.recall import RULES, recall_of_classes, width_for
 from simonides.probes import recalled
 
 # below this width embeddings may coincide
@@ -81,14 +81,15 @@ class FactMemory:
         """
         check_at_least("d", d, 1)
         check_seed(seed)
+        check_name("writing rule", rule, RULES)
+        chosen = chosen_device("auto" if device is None else device)
         table = read_facts(facts)
         needed = 4 * d * (2 * (len(table) + len(table.answers)) + d)
         check_memory(f"d = {d} and {len(table)} facts need", needed, "give a smaller d")
-        generator = torch.Generator().manual_seed(seed)
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        inputs = embed(embedding, len(table), d, generator).to(device)
-        outputs = embed(embedding, len(table.answers), d, generator).to(device)
-        targets = torch.tensor(table.targets, device=device)
+        generator = torch.Generator().manual_seed(int(seed))
+        inputs = embed(embedding, len(table), d, generator).to(chosen)
+        outputs = embed(embedding, len(table.answers), d, generator).to(chosen)
+        targets = torch.tensor(table.targets, device=chosen)
         memory = LinearMemory.store(inputs, outputs, targets, rule=rule)
         right = recalled(memory, inputs, outputs, targets)
         if d < _TIES:  # in so few dimensions embeddings coincide, and an answer that ties is not recalled
