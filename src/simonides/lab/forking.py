@@ -6,7 +6,7 @@ computed in it, and polars, which starts threads when it is imported, is left to
 
 import multiprocessing
 import signal
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 
 _METHODS = multiprocessing.get_all_start_methods()
@@ -16,7 +16,9 @@ def warm_up() -> None:
     """Begin the imports, where the system can fork."""
     if "forkserver" in _METHODS:
         multiprocessing.set_forkserver_preload(["torch", "jaxtyping", "simonides.base"])
-        # a Ctrl-C is the driver's to tell of; it ends its workers itself
+        # a Ctrl-C is the driver's to tell of; it ends its workers itself. The tracker, which the next call would
+        # start, takes the block off again
+        resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             forkserver.ensure_running()
