@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from simonides.base import SimonidesError, share_interval
+from simonides.base import SimonidesError
 from simonides.nn import W_KQ, W_OV, Trace, read_by_heads
 from simonides.probes import (
     Spectrum,
@@ -136,14 +136,6 @@ def test_units_and_directions_write_what_the_table_says():
     best, worst = leading.tokens[0, 0], leading.tokens[1, 0]  # a direction and its opposite
     left = torch.linalg.svd(out).U[:, 0]
     assert {int(best), int(worst)} == {int((said @ left).argmax()), int((said @ left).argmin())}
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
-def test_the_interval_of_a_share_is_scipys(share):
-    from scipy.stats import binomtest
-
-    expected = binomtest(int(share * 50), 50).proportion_ci(0.95, method="wilson")
-    assert share_interval(share, 50) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_a_head_that_writes_nothing_copies_nothing():

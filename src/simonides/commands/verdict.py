@@ -45,14 +45,21 @@ def execute(options: Verdict) -> int:
 
 def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
     """A claim's verdict, as it is printed and as JSON, which is kept in the store."""
-    from simonides.lab import Plan, Store, gather, interval_text, judge, number, remember
+    from simonides.lab import Plan, Store, band_text, gather, interval_text, judge, number, remember
 
     plan = Plan(file, scale)
     verdict = judge(plan, gather(plan, Store(root)))
     lines = [verdict_line(verdict)]
     for check in verdict.checks:
-        ends, place = interval_text(check.interval), f", at {check.place}" if check.place else ""
-        lines.append(f"    {check.verdict}: {check.rule}: {check.meaning} {number(check.effect)} {ends}{place}")
+        place = f", at {check.place}" if check.place and check.cells > 1 else ""
+        paper = "" if check.paper is None else f"; the paper: {number(check.paper.value)}, {check.paper.where}"
+        lines.append(f"    {check.verdict}: {check.rule}")
+        lines.append(
+            f"        {check.quantity} {number(check.effect)} {interval_text(check.interval)}{place}, asked is "
+            f"{band_text(check.low, check.high)}{paper}"
+        )
+        if note := "; ".join(filter(None, [check.note, check.reason])):
+            lines.append(f"        {note}")
     if verdict.rule_older_than_data is False:
         lines.append("    the rule is younger than some of the data")
     if len(verdict.versions) > 1:
@@ -67,5 +74,6 @@ def verdict_line(judged: "Judged") -> str:
 
     if judged.effect is None:
         return f"{judged.verdict:9}  {judged.claim}  {judged.reason}"
-    text = f"{judged.verdict:9}  {judged.claim}  effect {number(judged.effect)}, 95 % {interval_text(judged.interval)}"
+    what = judged.checks[0].quantity
+    text = f"{judged.verdict:9}  {judged.claim}  {what}: {number(judged.effect)} {interval_text(judged.interval)}"
     return f"{text}  ({judged.reason})" if judged.reason else text

@@ -1,5 +1,8 @@
 from .claim import Claim as Claim
 from .claim import Runs as Runs
+from .controls import check_controls as check_controls
+from .controls import check_plan as check_plan
+from .controls import check_rule as check_rule
 from .counting import count as count
 from .counting import kept_keys as kept_keys
 from .descriptions import described as described
@@ -19,6 +22,8 @@ from .grid import product as product
 from .grid import zipped as zipped
 from .judged import remember as remember
 from .judged import remembered as remembered
+from .judging import Judgement as Judgement
+from .judging import judge_rules as judge_rules
 from .loading import ClaimFile as ClaimFile
 from .loading import find as find
 from .loading import local as local
@@ -34,6 +39,7 @@ from .point import Point as Point
 from .point import digest_of as digest_of
 from .references import bibtex as bibtex
 from .registry import register as register
+from .report import band_text as band_text
 from .report import formula as formula
 from .report import interval_text as interval_text
 from .report import means_table as means_table
@@ -44,9 +50,9 @@ from .rules import Crossing as Crossing
 from .rules import Equal as Equal
 from .rules import Exponent as Exponent
 from .rules import Ordered as Ordered
+from .rules import Reported as Reported
 from .rules import Threshold as Threshold
 from .rules import Within as Within
-from .rules import check_rule as check_rule
 from .running import Ran as Ran
 from .running import run as run
 from .store import ABOUT as ABOUT

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Num
@@ -94,7 +95,10 @@ class Claim:
             run yields several rows. Run r may depend on nothing but the parameters and `runs.generators[r]`, up
             to rounding: a stack is always measured whole.
         predictions: for a measured column, the function of parameters (and other columns) that predicts it.
-        rules: all must hold; the first gives the claim's effect and interval.
+        rules: all of a scale must hold; the first gives the claim's effect and interval.
+        untested: what the statement says and no rule tests; a claim whose rules hold then holds *partly*.
+        differs: how the setting differs from the paper's.
+        deterministic: whether runs do not differ: then one is measured, and numbers have no interval.
         figures: drawn for the report.
         finding: what was found out about a claim that fails, or about where its theory is off.
         version: raised when code outside the claim's file changes what is measured.
@@ -107,6 +111,9 @@ class Claim:
     measure: Measure
     rules: Sequence[Rule]
     statement: str = ""
+    untested: str = ""
+    differs: str = ""
+    deterministic: bool = False
     references: Sequence[str] = ()
     predictions: Mapping[str, Callable[..., float]] = field(default_factory=dict)
     figures: Sequence[Figure] = ()
@@ -114,13 +121,48 @@ class Claim:
     version: int = 1
     stack: int = 8
 
+    def rules_at(self, scale: str) -> tuple[Rule, ...]:
+        """The rules that judge a scale."""
+        return tuple(rule for rule in self.rules if not rule.scales or scale in rule.scales)
+
+    def _check_kinds(self) -> None:
+        """Raise `SimonidesError` where a field is of another kind than it says."""
+        texts = ("question", "source", "statement", "untested", "differs", "finding")
+        several: dict[str, Any] = {"rules": Rule, "figures": Figure, "references": str}
+        for name in texts:
+            if not isinstance(getattr(self, name), str):
+                raise SimonidesError(f"Claim({name}={getattr(self, name)!r}): expected a text.")
+        for name, kind in several.items():
+            value = getattr(self, name)
+            if isinstance(value, str) or not isinstance(value, Sequence):
+                raise SimonidesError(f"Claim({name}={value!r}): expected a list.")
+            for entry in value:
+                if not isinstance(entry, kind):
+                    known = getattr(kind, "__args__", (kind,))
+                    names = ", ".join(one.__name__ for one in known)
+                    raise SimonidesError(f"Claim({name}=[{entry!r}]): expected {names}.")
+        for name in ("scales", "predictions"):
+            mapping = getattr(self, name)
+            if not isinstance(mapping, Mapping) or not all(isinstance(key, str) for key in mapping):
+                raise SimonidesError(f"Claim({name}={mapping!r}): expected a dictionary by name.")
+            for key, value in mapping.items():
+                if not (isinstance(value, Grid) if name == "scales" else callable(value)):
+                    kind = "a Grid" if name == "scales" else "a function"
+                    raise SimonidesError(f"Claim({name}={{{key!r}: {value!r}}}): expected {kind}.")
+        if not callable(self.measure):
+            raise SimonidesError(f"Claim(measure={self.measure!r}): expected a function of runs and parameters.")
+
     def __post_init__(self) -> None:
+        self._check_kinds()
         check_at_least("version", self.version, 1)
         check_at_least("stack", self.stack, 1)
         if not self.rules:
             raise SimonidesError("a claim needs a rule to be judged by; give at least one in rules=[...].")
         if set(self.scales) != set(SCALES):
             raise SimonidesError(f"scales are {sorted(self.scales)}; give smoke, desk and paper.")
+        for scale in SCALES:
+            if not self.rules_at(scale):
+                raise SimonidesError(f"no rule judges scale {scale}; leave scales out of one, or add one.")
         axes = self.scales["smoke"].axes
         for scale, grid in self.scales.items():
             if not grid.cells:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from simonides.base import SimonidesError, output_folder, painted, write_bytes, write_text
+from simonides.lab.cell_values import measured_columns
 from simonides.lab.figures import Overlay
 from simonides.lab.figures.style import check_one_cell_each
-from simonides.lab.rules import measured_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -100,7 +100,7 @@ class Plan:
             for cell in self.claim.scales["smoke"].cells
             if needed(function) <= set(cell)
         ]
-        text = json.dumps([[repr(rule) for rule in self.claim.rules], source, values])
+        text = json.dumps([[repr(rule) for rule in self.claim.rules_at(self.scale)], source, values])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

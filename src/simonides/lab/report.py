@@ -3,6 +3,7 @@
 import ast
 import base64
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -16,13 +17,14 @@ from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 
 from simonides.base import output_folder, page, place_figure, replacing, write_text
+from simonides.lab.cell_values import cell_columns
 from simonides.lab.claim import Claim
 from simonides.lab.exploring import plain_columns
 from simonides.lab.figures import render
+from simonides.lab.judging import HOLDS, Judgement
 from simonides.lab.plan import Plan
 from simonides.lab.references import bibtex
 from simonides.lab.registry import folders
-from simonides.lab.rules import cell_columns
 from simonides.lab.store import Store
 from simonides.lab.verdict import Gathered, Verdict, gather, judge
 
@@ -106,10 +108,13 @@ def interval_text(ends: tuple[float, float] | None) -> str:
 
 def _counts(entries: list[_Entry]) -> str:
     counts = Counter(entry.verdict.verdict for entry in entries)
-    plural = {"holds": "hold", "fails": "fail", "undecided": "undecided"}
-    words = [
-        f"{counts[name]} {name if counts[name] == 1 else many}" for name, many in plural.items() if counts[name]
-    ]
+    one_and_many = {
+        "holds": ("holds", "hold"),
+        "partly": ("holds partly", "hold partly"),
+        "fails": ("fails", "fail"),
+        "undecided": ("undecided", "undecided"),
+    }
+    words = [f"{counts[name]} {texts[counts[name] != 1]}" for name, texts in one_and_many.items() if counts[name]]
     return ", ".join(words) + "."
 
 
@@ -126,16 +131,7 @@ def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
         effect=number(verdict.effect),
         interval=interval_text(verdict.interval),
         formula=formula(plan.claim.statement),
-        checks=[
-            {
-                "rule": check.rule,
-                "meaning": check.meaning + (f", at {check.place}" if check.place else ""),
-                "verdict": check.verdict,
-                "effect": number(check.effect),
-                "interval": interval_text(check.interval),
-            }
-            for check in verdict.checks
-        ],
+        checks=[_check(check) for check in verdict.checks],
         figures=figures,
         problems=problems,
         columns=columns,
@@ -148,6 +144,31 @@ def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
         environments=_environments(gathered),
         bibtex=bibtex(plan.claim.references),
     )
+
+
+def _check(check: Judgement) -> dict[str, str]:
+    """What a page shows of a rule: what was asked, what was measured, the band, and what the paper says."""
+    return {
+        "rule": check.rule,
+        "quantity": check.quantity + (f", at {check.place}" if check.place and check.cells > 1 else ""),
+        "verdict": check.verdict,
+        "effect": number(check.effect),
+        "interval": interval_text(check.interval),
+        "band": band_text(check.low, check.high),
+        "paper": "" if check.paper is None else f"{number(check.paper.value)} ({check.paper.where})",
+        "note": "; ".join(filter(None, [check.note, check.reason if check.verdict != HOLDS else ""])),
+    }
+
+
+def band_text(low: float, high: float) -> str:
+    """A band in words.
+
+    >>> band_text(0.9, float("inf")), band_text(1.0, 2.0)
+    ('at least 0.9', '1 to 2')
+    """
+    if math.isinf(high):
+        return f"at least {number(low)}"
+    return f"at most {number(high)}" if math.isinf(low) else f"{number(low)} to {number(high)}"
 
 
 def formula(latex: str) -> Markup | None:

@@ -1,69 +1,186 @@
-"""Rules: how a table of measurements becomes a verdict.
+"""Rules: what has to be true of a table of measurements, as numbers that have to lie in bands.
 
-Each rule reduces the table to one number, the effect, with a bootstrap interval over seeds, and compares the
-interval with a band that was fixed before: inside it the claim holds, outside it fails, across its edge it is
-undecided. Resampling takes whole seeds. The bootstrap percentile interval is too narrow with few seeds (five
-give about 85 % where 95 % is meant); the largest of many deviations is biased upwards, so `Within` errs
-towards undecided and fails.
+A rule gives its parts: for each cell, slope or difference an estimate, and the band that it has to lie in.
+`simonides.lab.judging` makes a verdict of them.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from simonides.base import SimonidesError, check_name, log_slope, percentile_interval, resampled_means, suggest
+from simonides.base import Estimate, SimonidesError, check_name, lack_of_fit, share_interval
+from simonides.lab.cell_values import CellValues, Where, cell_values, selected
 from simonides.lab.grid import Value
 
-HOLDS, FAILS, UNDECIDED = "holds", "fails", "undecided"
-Where = Mapping[str, Value]
 # a parameter, or several whose product is meant
 Against = str | tuple[str, ...]
-Means = Float[np.ndarray, "draws cells"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """One rule applied to a table."""
+class Reported:
+    """What a paper says of a rule's number.
 
-    rule: str
-    verdict: str
-    effect: float
-    interval: tuple[float, float]
-    meaning: str  # what the effect is
-    place: str = ""  # the cell it is of, where it is of one
-    reason: str = ""  # why it is undecided
-
-
-@dataclass(frozen=True, kw_only=True)
-class Within:
-    """The mean of `column` stays within `band` of its prediction in every cell.
-
-    The effect is the largest |mean - prediction| over the cells.
+    Arguments:
+        value: the number, or the end of a band.
+        where: its place, such as "theorem 1" or "figure 2".
     """
 
-    column: str
-    band: float
+    value: float
+    where: str
+
+    def __post_init__(self) -> None:
+        if (
+            isinstance(self.value, bool)
+            or not isinstance(self.value, (int, float))
+            or not math.isfinite(self.value)
+        ):
+            raise SimonidesError(f"Reported(value={self.value!r}): give the paper's number.")
+        if not isinstance(self.where, str) or not self.where.strip():
+            raise SimonidesError(
+                f"Reported(where={self.where!r}): give its place in the paper, such as 'figure 2'."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One number that has to lie in [low, high]; `count` of `total` where it is a share that was counted."""
+
+    estimate: Estimate
+    low: float
+    high: float
+    place: str = ""
+    counted: tuple[float, int] | None = None
+
+    def interval(self, confidence: float = 0.95) -> tuple[float, float]:
+        """Of the number."""
+        return (
+            self.estimate.interval(confidence)
+            if self.counted is None
+            else share_interval(*self.counted, confidence)
+        )
+
+    @property
+    def holds(self) -> bool:
+        """Whether its 90 % interval lies in the band."""
+        if self.counted is None:
+            return self.estimate.inside(self.low, self.high)
+        bottom, top = self.interval(0.90)
+        return self.low <= bottom and top <= self.high
+
+    @property
+    def p_value(self) -> float:
+        """Of the hypothesis that it lies in the band."""
+        if self.counted is None:
+            return self.estimate.p_outside(self.low, self.high)
+        from scipy.special import bdtr
+
+        count, total = self.counted
+        below = float(bdtr(count, total, self.low)) if math.isfinite(self.low) and self.low > 0 else 1.0
+        above = 1 - float(bdtr(count - 1, total, self.high)) if math.isfinite(self.high) and self.high < 1 else 1.0
+        return min(below, above)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Rule:
+    """What all rules have.
+
+    Arguments:
+        says: what is asked, in words with unit, such as "copy accuracy of two layers"; by default made of the columns.
+        paper: the paper's own number, where there is one; a rule without is about our finite-size theory, or a check.
+        scales: those it is judged at; by default all.
+        where: the cells it is about.
+    """
+
+    says: str = ""
+    paper: Reported | None = None
+    scales: tuple[str, ...] = ()
     where: Where = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_band(self, 0.0, self.band)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            kind = _KINDS.get(str(entry.type))
+            if kind is not None and (
+                not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+            ):
+                wanted = _NAMES.get(str(entry.type), entry.type)
+                raise SimonidesError(f"{type(self).__name__}({entry.name}={value!r}): expected {wanted}.")
 
-    effect: ClassVar[str] = "largest distance"
+    @property
+    def clause(self) -> str:
+        """The cells it is about, in words."""
+        return (
+            " where " + ", ".join(f"{name} = {value}" for name, value in self.where.items()) if self.where else ""
+        )
+
+
+# what the fields of a rule hold, by their annotation
+_KINDS: dict[str, Any] = {
+    "<class 'str'>": str,
+    "<class 'float'>": (int, float),
+    "<class 'bool'>": bool,
+    "<class 'tuple'>": tuple,
+    "str": str,
+    "float": (int, float),
+    str(Where): Mapping,
+    str(Reported | None): (Reported, type(None)),
+    str(tuple[str, ...]): tuple,
+    str(tuple[Value, ...]): tuple,
+    str(Against): (str, tuple),
+}
+_NAMES = {
+    "<class 'str'>": "a text",
+    "<class 'float'>": "a number",
+    str(Where): "a dictionary of parameters",
+    str(Reported | None): "Reported(value=..., where=...)",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Within(_Rule):
+    """The mean of `column` lies within `ratio` of its prediction, as a share of it, or within `band`, in every cell.
+
+    With `ratio` = 0.1 measured over predicted lies between 1/1.1 and 1.1. Values of a run are compared with the
+    prediction for that run.
+    """
+
+    column: str
+    ratio: float = 0.0
+    band: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.ratio > 0) == (self.band > 0) or not (self.ratio >= 0 and self.band >= 0):
+            raise SimonidesError(f"{self!r}: give one of ratio and band, above zero.")
 
     def __str__(self) -> str:
-        return f"{self.column} within {self.band:g} of its prediction in every cell{_clause(self.where)}"
+        how = f"{100 * self.ratio:g} %" if self.ratio else f"{self.band:g}"
+        return f"{self.column} within {how} of its prediction in every cell{self.clause}"
 
-    def judge(self, table: pl.DataFrame) -> Judgement:
-        """Judge a table that holds the column and its prediction."""
-        chosen = _select(table, self.where, self)
-        cells, means = _means(chosen, self.column)
-        predicted = _cell_values(chosen, cells, f"predicted {self.column}")
-        far = np.abs(means - predicted)
-        return _judge(self, far.max(1), -np.inf, self.band, _place(cells, far[0].argmax()))
+    @property
+    def quantity(self) -> str:
+        """What its parts are."""
+        return (
+            f"{self.column}, measured over predicted" if self.ratio else f"{self.column}, measured less predicted"
+        )
+
+    def parts(self, table: pl.DataFrame) -> list[Part]:
+        """One for each cell that has a prediction."""
+        chosen = selected(table, self.where)
+        if f"predicted {self.column}" not in chosen.columns:
+            raise SimonidesError(f"rule '{self}' asks for a prediction, which the claim does not give.")
+        measured, predicted = cell_values(chosen, self.column), cell_values(chosen, f"predicted {self.column}")
+        if self.ratio and np.any(predicted.runs == 0):
+            raise SimonidesError(f"rule '{self}': a prediction is zero, of which nothing is a share; give a band.")
+        apart = measured.runs / predicted.runs if self.ratio else measured.runs - predicted.runs
+        low, high = (1 / (1 + self.ratio), 1 + self.ratio) if self.ratio else (-self.band, self.band)
+        return _per_cell(measured.mapped(lambda _: apart), low, high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,173 +199,261 @@ class Crossing:
         return f"the {self.axis} at which {self.column} falls to {self.level:g}"
 
     def curve(
-        self, table: pl.DataFrame, against: Against
-    ) -> tuple[Float[np.ndarray, " x"], Float[np.ndarray, "draws x"]]:
-        """The crossing at each setting of `against`, for the sample and every resample."""
-        cells, means = _means(table, self.column)
-        _check_parameters(cells, self.axis)
-        along = np.array([cell[self.axis] for cell in cells], dtype=float)
-        settings = _settings(cells, against)
-        places = {
-            setting: np.array([other == setting for other in settings])
-            for setting in sorted(set(settings), key=lambda setting: float(np.prod(setting)))
-        }
-        for setting, place in places.items():
-            if len(np.unique(along[place])) < place.sum():
+        self, values: CellValues, against: Against, given: tuple[str, ...] = ()
+    ) -> list[tuple[float, float, Float[np.ndarray, " cells"], dict[str, Any]]]:
+        """For each setting of the other parameters: the product of `against`, the logarithm of the crossing, how that
+        changes with the cells' means, and a cell of the setting.
+
+        Raises:
+            SimonidesError: when `against` and `given` do not tell the settings apart.
+        """
+        names = [name for name in values.cells[0] if name != self.axis]
+        told = (*factors(against), *given)
+        check_parameters(values, self.axis, *told)
+        groups: dict[tuple[Any, ...], list[int]] = {}
+        for place, cell in enumerate(values.cells):
+            groups.setdefault(tuple(cell[name] for name in names), []).append(place)
+        seen: set[tuple[Any, ...]] = set()
+        found = []
+        for places in groups.values():
+            cell = values.cells[places[0]]
+            x = math.prod(float(cell[name]) for name in factors(against))
+            key = tuple(cell[name] for name in told)
+            if key in seen:
                 raise SimonidesError(
-                    f"{self} at {product_name(against)} = {setting} has several cells for one {self.axis}; "
-                    "restrict the rule or figure to one curve by where={...}."
+                    f"{self} at {product_name(against)} = {x:g} has several cells for one {self.axis}; restrict the "
+                    "rule or figure to one curve by where={...}."
                 )
-        x = np.array([np.prod(setting) for setting in places])
-        return x, np.stack(
-            [_crossings(along[place], means[:, place], self.level) for place in places.values()], axis=1
-        )
+            seen.add(key)
+            log_crossing, change = _crossing(values, places, self.axis, self.level)
+            found.append((x, log_crossing, change, cell))
+        return sorted(found, key=lambda entry: entry[0])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exponent:
+class Exponent(_Rule):
     """The slope of log(of) in log(against), by least squares, lies in [low, high].
 
-    `of` is a column, whose means are used, or a `Crossing`. Several parameters in `against` are multiplied.
+    `of` is a column, whose means are used, or a `Crossing`. Several parameters in `against` are multiplied. With
+    `given` the slope is that within each setting of these parameters, common to all.
     """
 
     of: str | Crossing
     against: Against
     low: float
     high: float
-    where: Where = field(default_factory=dict)
+    given: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_band(self, self.low, self.high)
 
-    effect: ClassVar[str] = "slope"
-
     def __str__(self) -> str:
+        held = f" at fixed {', '.join(self.given)}" if self.given else ""
         band = f"between {self.low:g} and {self.high:g}"
-        return f"exponent of {self.of} in {product_name(self.against)} {band}{_clause(self.where)}"
+        return f"exponent of {self.of} in {product_name(self.against)}{held} {band}{self.clause}"
 
-    def judge(self, table: pl.DataFrame) -> Judgement:
-        """Judge a table with at least two values of `against`."""
-        chosen = _select(table, self.where, self)
-        if isinstance(self.of, Crossing):
-            x, y = self.of.curve(chosen, self.against)
-        else:
-            cells, y = _means(chosen, self.of)
-            x = np.array([np.prod(setting) for setting in _settings(cells, self.against)])
-        if len(np.unique(x)) < 2:
+    @property
+    def quantity(self) -> str:
+        """What its part is."""
+        of = f"{self.of.axis} at {self.of.column} {self.of.level:g}" if isinstance(self.of, Crossing) else self.of
+        return f"exponent of {of} in {product_name(self.against)}"
+
+    def parts(self, table: pl.DataFrame) -> list[Part]:
+        """The slope."""
+        return [self.fitted(table)[0]]
+
+    def fitted(self, table: pl.DataFrame) -> tuple[Part, str]:
+        """The slope, and how straight the line is, in words."""
+        column = self.of.column if isinstance(self.of, Crossing) else self.of
+        return self.fitted_to(cell_values(selected(table, self.where), column))
+
+    def fitted_to(self, values: CellValues) -> tuple[Part, str]:
+        """The same from the values of the cells that it is about."""
+        x, y, changes, settings = self._points(values)
+        weights = _within(np.log(x), settings)
+        square = float(weights @ weights)
+        if square <= 0:
             raise SimonidesError(
-                f"rule '{self}' needs two values of {product_name(self.against)}, the table has fewer."
+                f"rule '{self}' needs two values of {product_name(self.against)}; the table has fewer."
             )
-        return _judge(self, log_slope(x, y), self.low, self.high)
+        slope = float(weights @ y / square)
+        estimate = values.estimate((weights / square) @ changes, slope)
+        part = Part(estimate=estimate, low=self.low, high=self.high)
+        if not np.all(np.isfinite(y)):
+            return Part(
+                estimate=Estimate(value=math.nan, error=math.inf, freedom=0), low=self.low, high=self.high
+            ), ""
+        return part, self._straightness(values, x, y, changes, settings, slope)
+
+    def _points(self, values: CellValues) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[Any, ...]]]:
+        """log y at x, how it changes with the cells' means, and the setting of `given`."""
+        check_parameters(values, *factors(self.against), *self.given)
+        if isinstance(self.of, Crossing):
+            curves = self.of.curve(values, self.against, self.given)
+            cells = [cell for *_, cell in curves]
+            y, changes = np.array([c[1] for c in curves]), np.array([c[2] for c in curves])
+        else:
+            cells, means = list(values.cells), values.means
+            with np.errstate(invalid="ignore", divide="ignore"):
+                y, changes = np.where(means > 0, np.log(np.abs(means)), np.nan), np.diag(1 / means)
+        x = np.array([math.prod(float(cell[name]) for name in factors(self.against)) for cell in cells])
+        return x, y, changes, [tuple(cell[name] for name in self.given) for cell in cells]
+
+    def _straightness(
+        self,
+        values: CellValues,
+        x: np.ndarray,
+        y: np.ndarray,
+        changes: np.ndarray,
+        settings: list[Any],
+        slope: float,
+    ) -> str:
+        """Over which range, between which local slopes, and whether the points lie on the line."""
+        reach = max(max(x[p]) / min(x[p]) for p in _places(settings))
+        local = [
+            (y[b] - y[a]) / math.log(x[b] / x[a])
+            for places in _places(settings)
+            for a, b in pairwise(places)
+            if x[b] > x[a]
+        ]
+        text = f"over a factor {reach:.3g} in {product_name(self.against)}"
+        if len(local) > 1:
+            text += f", local slopes {min(local):.2f} to {max(local):.2f}"
+            estimates = [values.estimate(change, 0.0) for change in changes]
+            errors = np.array([one.error for one in estimates])
+            centred = y - np.array([y[[s == o for o in settings]].mean() for s in settings])
+            residuals = centred - slope * _within(np.log(x), settings)
+            p = lack_of_fit(residuals, errors, 1 + len(set(settings)), sum(one.freedom for one in estimates))
+            if p < 0.01:
+                text += "; the points do not lie on one line (p < 0.01), so the slope is of this range"
+        return text
 
 
 @dataclass(frozen=True, kw_only=True)
-class Threshold:
+class Threshold(_Rule):
     """The mean of `column` is at least, or at most, a number in every cell.
 
-    The effect is the mean of the cell nearest to breaking the rule.
+    With `trials`, the measured column that tells of how many independent draws each run's share is, shares are
+    counts: their intervals are Clopper's and Pearson's, also where all runs agree.
     """
 
     column: str
-    at_least: float = -np.inf
-    at_most: float = np.inf
-    where: Where = field(default_factory=dict)
+    at_least: float = -math.inf
+    at_most: float = math.inf
+    trials: str = ""
 
     def __post_init__(self) -> None:
-        if np.isfinite(self.at_least) == np.isfinite(self.at_most):
-            raise SimonidesError("a Threshold takes one of at_least and at_most, a finite number.")
+        super().__post_init__()
+        if not (math.isfinite(self.at_least) or math.isfinite(self.at_most)):
+            raise SimonidesError("a Threshold takes at_least, at_most or both, finite numbers.")
         _check_band(self, self.at_least, self.at_most)
 
-    effect: ClassVar[str] = "mean of the cell closest to the limit"
-
     def __str__(self) -> str:
-        side = f"at least {self.at_least:g}" if np.isfinite(self.at_least) else f"at most {self.at_most:g}"
-        return f"{self.column} {side} in every cell{_clause(self.where)}"
+        sides = [f"at least {self.at_least:g}"] * math.isfinite(self.at_least)
+        sides += [f"at most {self.at_most:g}"] * math.isfinite(self.at_most)
+        return f"{self.column} {' and '.join(sides)} in every cell{self.clause}"
 
-    def judge(self, table: pl.DataFrame) -> Judgement:
-        """Judge a table that holds the column."""
-        cells, means = _means(_select(table, self.where, self), self.column)
-        room = means if np.isfinite(self.at_least) else -means
-        nearest = means.min(1) if np.isfinite(self.at_least) else means.max(1)
-        return _judge(self, nearest, self.at_least, self.at_most, _place(cells, room[0].argmin()))
+    @property
+    def quantity(self) -> str:
+        """What its parts are."""
+        return self.column
+
+    def parts(self, table: pl.DataFrame) -> list[Part]:
+        """One for each cell."""
+        chosen = selected(table, self.where)
+        values = cell_values(chosen, self.column)
+        parts = _per_cell(values, self.at_least, self.at_most)
+        if not self.trials:
+            return parts
+        totals = cell_values(chosen, self.trials).runs
+        return [
+            Part(
+                estimate=part.estimate,
+                low=part.low,
+                high=part.high,
+                place=part.place,
+                counted=(float((shares * total).sum().round()), int(total.sum())),
+            )
+            for part, shares, total in zip(parts, values.runs, totals, strict=True)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ordered:
-    """The mean of `column` rises along the values `order` of the parameter `by`, all else equal.
-
-    The effect is the smallest rise between neighbours, over all settings of the other parameters; it must be
-    above `least`.
-    """
+class Ordered(_Rule):
+    """The mean of `column` rises along the values `order` of `by`, by more than `least`, all else equal."""
 
     column: str
     by: str
     order: tuple[Value, ...]
     least: float = 0.0
-    where: Where = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_band(self, self.least, np.inf)
+        super().__post_init__()
+        _check_band(self, self.least, math.inf)
         if len(self.order) < 2 or len(set(self.order)) != len(self.order):
             raise SimonidesError(f"rule '{self}' needs at least two different values in its order.")
-
-    effect: ClassVar[str] = "smallest rise"
 
     def __str__(self) -> str:
         steps = " < ".join(str(value) for value in self.order)
         more = f" by more than {self.least:g}" if self.least else ""
-        return f"{self.column} rises along {self.by}: {steps}{more}{_clause(self.where)}"
+        return f"{self.column} rises along {self.by}: {steps}{more}{self.clause}"
 
-    def judge(self, table: pl.DataFrame) -> Judgement:
-        """Judge a table that has all values of the order in every setting."""
-        cells, means = _means(_select(table, self.where, self), self.column)
-        _check_parameters(cells, self.by)
+    @property
+    def quantity(self) -> str:
+        """What its parts are."""
+        return f"rise of {self.column} along {self.by}"
+
+    def parts(self, table: pl.DataFrame) -> list[Part]:
+        """One for each step of the order, at each setting of the other parameters."""
+        values = cell_values(selected(table, self.where), self.column)
+        check_parameters(values, self.by)
         groups: dict[tuple[object, ...], dict[object, int]] = {}
-        for place, cell in enumerate(cells):
+        for place, cell in enumerate(values.cells):
             rest = tuple(value for name, value in cell.items() if name != self.by)
             groups.setdefault(rest, {})[cell[self.by]] = place
         lacking = [value for group in groups.values() for value in self.order if value not in group]
-        if lacking or len(self.order) < 2:
+        if lacking:
             raise SimonidesError(
-                f"rule '{self}' needs at least two values of {self.by} and all of them in every setting; "
-                f"{lacking[0] if lacking else 'a second one'!r} is missing. Restrict it by where={{...}}."
+                f"rule '{self}' needs all values of {self.by} in every setting; {lacking[0]!r} is missing. Restrict it "
+                "by where={...}."
             )
-        steps = [
-            (group[low], group[high])
-            for group in groups.values()
-            for low, high in zip(self.order, self.order[1:], strict=False)
-        ]
-        rises = np.stack([means[:, high] - means[:, low] for low, high in steps], 1)
-        smallest = _place(cells, steps[rises[0].argmin()][1])
-        return _judge(self, rises.min(1), self.least, np.inf, smallest)
+        parts, means = [], values.means
+        for group in groups.values():
+            for below, above in zip(self.order, self.order[1:], strict=False):
+                coefficients = np.zeros(len(means))
+                coefficients[group[above]], coefficients[group[below]] = 1.0, -1.0
+                estimate = values.estimate(coefficients, float(coefficients @ np.nan_to_num(means, nan=math.nan)))
+                where = values.place(group[above])
+                parts.append(Part(estimate=estimate, low=self.least, high=math.inf, place=where))
+        return parts
 
 
 @dataclass(frozen=True, kw_only=True)
-class Equal:
-    """Two measured columns have the same mean in every cell, up to a tolerance.
-
-    The effect is the largest |mean difference| over the cells.
-    """
+class Equal(_Rule):
+    """Two measured columns have the same mean in every cell, up to a tolerance; compared run by run."""
 
     column: str
     other: str
     tolerance: float
-    where: Where = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_band(self, 0.0, self.tolerance)
 
-    effect: ClassVar[str] = "largest difference"
-
     def __str__(self) -> str:
-        return f"{self.column} equals {self.other} within {self.tolerance:g} in every cell{_clause(self.where)}"
+        return f"{self.column} equals {self.other} within {self.tolerance:g} in every cell{self.clause}"
 
-    def judge(self, table: pl.DataFrame) -> Judgement:
-        """Judge a table that holds both columns."""
-        chosen = _select(table, self.where, self)
-        cells, first = _means(chosen, self.column)
-        far = np.abs(first - _means(chosen, self.other)[1])
-        return _judge(self, far.max(1), -np.inf, self.tolerance, _place(cells, far[0].argmax()))
+    @property
+    def quantity(self) -> str:
+        """What its parts are."""
+        return f"{self.column} less {self.other}"
+
+    def parts(self, table: pl.DataFrame) -> list[Part]:
+        """One for each cell."""
+        chosen = selected(table, self.where)
+        first, second = cell_values(chosen, self.column), cell_values(chosen, self.other)
+        return _per_cell(first.mapped(lambda runs: runs - second.runs), -self.tolerance, self.tolerance)
 
 
 Rule = Within | Exponent | Threshold | Ordered | Equal
@@ -256,155 +461,65 @@ Rule = Within | Exponent | Threshold | Ordered | Equal
 
 def product_name(against: Against) -> str:
     """How a product of parameters is written."""
-    return " × ".join(_factors(against))
+    return " × ".join(factors(against))
 
 
-def _factors(against: Against) -> tuple[str, ...]:
+def factors(against: Against) -> tuple[str, ...]:
+    """The parameters of a product."""
     return (against,) if isinstance(against, str) else against
-
-
-def _check_band(rule: "Rule", low: float, high: float) -> None:
-    """Raise `SimonidesError` where nothing could lie in a rule's band."""
-    if not low <= high:  # a NaN is neither
-        raise SimonidesError(f"rule '{rule}' can never hold: its band reaches from {low:g} to {high:g}.")
 
 
 def columns_of(rule: Rule) -> list[str]:
     """The measured columns that a rule reads."""
     of = getattr(rule, "of", None)
-    named = [getattr(rule, "column", None), getattr(rule, "other", None)]
+    named = [getattr(rule, "column", None), getattr(rule, "other", None), getattr(rule, "trials", None)]
     named.append(of.column if isinstance(of, Crossing) else of)
-    return [name for name in named if name is not None]
+    return [name for name in named if name]
 
 
-def check_rule(rule: Rule, cells: Sequence[Mapping[str, Value]], predicted: Collection[str] = ()) -> None:
-    """Raise `SimonidesError` where a rule names parameters, values or predictions that a claim does not have."""
-    if isinstance(rule, Within) and rule.column not in predicted:
-        raise SimonidesError(
-            f"rule '{rule}' asks for a prediction of {rule.column}, which the claim's predictions do not give; "
-            + suggest(rule.column, predicted)
-        )
-    what = f"rule '{rule}' asks for a parameter, and"
-    names = [*rule.where, *_factors(getattr(rule, "against", ()))]
-    if isinstance(rule, Ordered):
-        names.append(rule.by)
-    if isinstance(of := getattr(rule, "of", None), Crossing):
-        names.append(of.axis)
+def check_parameters(values: CellValues, *names: str) -> None:
+    """Raise `SimonidesError` where a rule or figure names a parameter that the grid does not have."""
     for name in names:
-        check_name(what, name, cells[0])
-    chosen = [cell for cell in cells if all(cell[name] == value for name, value in rule.where.items())]
-    if not chosen:
-        raise SimonidesError(f"rule '{rule}' selects no cell of the grid; look at its where={{...}}.")
-    if isinstance(rule, Ordered):
-        known = {cell[rule.by] for cell in chosen}
-        if missing := [value for value in rule.order if value not in known]:
-            raise SimonidesError(
-                f"rule '{rule}': {rule.by} is never {missing[0]!r}; it is {sorted(known, key=str)}."
-            )
+        check_name("a rule or figure: parameter", name, values.cells[0])
 
 
-def cell_columns(table: pl.DataFrame) -> list[str]:
-    """The columns that tell one cell from another: parameters, and the row inside a point where it has many."""
-    names = [name for name in table.columns if name.startswith("cell ")]
-    return names + (["row"] if table["row"].max() else [])
-
-
-def measured_columns(table: pl.DataFrame) -> list[str]:
-    """The columns that `measure` returned."""
-    return [n for n in table.columns if not n.startswith(("cell ", "predicted ")) and n not in ("seed", "row")]
-
-
-def _means(table: pl.DataFrame, column: str) -> tuple[list[dict[str, Any]], Means]:
-    if column not in table.columns:
-        raise SimonidesError(
-            f"a rule asks for the column {column!r}, which measure does not return; "
-            + suggest(column, measured_columns(table))
-        )
-    keys = cell_columns(table)
-    wide = (
-        table.select([*keys, "seed", pl.col(column).cast(pl.Float64)])
-        .pivot("seed", index=keys, values=column, sort_columns=False)
-        .sort(keys)
-    )
-    cells = [
-        {name.removeprefix("cell "): value for name, value in row.items()}
-        for row in wide.select(keys).iter_rows(named=True)
+def _per_cell(values: CellValues, low: float, high: float) -> list[Part]:
+    return [
+        Part(estimate=estimate, low=low, high=high, place=values.place(index))
+        for index, estimate in enumerate(values.mean_estimates())
     ]
-    return cells, resampled_means(wide.drop(keys).fill_null(np.nan).to_numpy())
 
 
-def _check_parameters(cells: list[dict[str, Any]], *names: str) -> None:
-    for name in names:
-        check_name("a rule or figure: parameter", name, cells[0])
+def _places(settings: list[Any]) -> list[list[int]]:
+    """The points of each setting, in order."""
+    return [[n for n, other in enumerate(settings) if other == one] for one in dict.fromkeys(settings)]
 
 
-def _settings(cells: list[dict[str, Any]], against: Against) -> list[tuple[float, ...]]:
-    names = _factors(against)
-    _check_parameters(cells, *names)
-    return [tuple(float(cell[name]) for name in names) for cell in cells]
+def _within(logs: np.ndarray, settings: list[Any]) -> np.ndarray:
+    """Logarithms less their mean within each setting."""
+    centred = logs.astype(float)
+    for places in _places(settings):
+        centred[places] -= centred[places].mean()
+    return centred
 
 
-def _cell_values(table: pl.DataFrame, cells: list[dict[str, Any]], column: str) -> Float[np.ndarray, " cells"]:
-    if column not in table.columns:
-        raise SimonidesError(f"a rule asks for '{column}', which the claim's predictions do not give.")
-    keys = cell_columns(table)
-    grouped = table.group_by(keys).agg(pl.col(column).mean()).sort(keys)
-    return grouped[column].to_numpy()
+def _crossing(values: CellValues, places: list[int], axis: str, level: float) -> tuple[float, np.ndarray]:
+    """The logarithm of where the means of some cells fall through a level, and how it changes with them."""
+    order = sorted(places, key=lambda place: float(values.cells[place][axis]))
+    means = values.means[order]
+    along = np.log([float(values.cells[place][axis]) for place in order])
+    change = np.zeros(len(values.cells))
+    below = np.flatnonzero(means < level)
+    if len(below) == 0 or below[0] == 0 or not np.all(np.isfinite(means[: below[0] + 1])):
+        return math.nan, change * math.nan
+    last, first = below[0] - 1, below[0]
+    high, low, step = means[last], means[first], along[first] - along[last]
+    change[order[last]] = step * (level - low) / (high - low) ** 2
+    change[order[first]] = step * (high - level) / (high - low) ** 2
+    return float(along[last] + step * (high - level) / (high - low)), change
 
 
-def _select(table: pl.DataFrame, where: Where, rule: object) -> pl.DataFrame:
-    for name, value in where.items():
-        if f"cell {name}" not in table.columns:
-            raise SimonidesError(f"rule '{rule}' names the parameter {name!r}, which the grid does not have.")
-        table = table.filter(pl.col(f"cell {name}") == value)
-    if table.is_empty():
-        raise SimonidesError(f"rule '{rule}' selects no row of the table.")
-    return table
-
-
-def _crossings(along: Float[np.ndarray, " cells"], means: Means, level: float) -> Float[np.ndarray, " draws"]:
-    order = np.argsort(along)
-    along, means = np.log(along[order]), means[:, order]
-    below = means < level
-    first = below.argmax(1)
-    known = below.any(1) & (first > 0)
-    rows = np.arange(len(means))
-    previous = np.maximum(first - 1, 0)
-    high, low = means[rows, previous], means[rows, first]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = (high - level) / (high - low)
-        crossings = np.exp(along[previous] + share * (along[first] - along[previous]))
-    return np.where(known, crossings, np.nan)
-
-
-def _place(cells: list[dict[str, Any]], index: Any) -> str:
-    """A cell by those of its parameters that are not the same in all."""
-    telling = [name for name in cells[0] if len({cell[name] for cell in cells}) > 1]
-    return ", ".join(f"{name} = {cells[int(index)][name]}" for name in telling)
-
-
-def _judge(rule: Rule, values: Float[np.ndarray, " draws"], low: float, high: float, place: str = "") -> Judgement:
-    what = {"rule": str(rule), "meaning": rule.effect, "place": place}
-    if not np.isfinite(values).all():
-        finite = values[np.isfinite(values)]
-        bounds = (float(finite.min()), float(finite.max())) if len(finite) else (-np.inf, np.inf)
-        return Judgement(
-            **what,
-            verdict=UNDECIDED,
-            effect=float(values[0]),
-            interval=bounds,
-            reason=f"'{rule}' has no value in some resamples: a curve without a crossing, or a missing prediction",
-        )
-    bottom, top = percentile_interval(values)
-    reason = ""
-    if low <= bottom and top <= high:
-        verdict = HOLDS
-    elif top < low or bottom > high:
-        verdict = FAILS
-    else:
-        verdict, reason = UNDECIDED, f"the interval of '{rule}' reaches over the edge of its band"
-    return Judgement(**what, verdict=verdict, effect=float(values[0]), interval=(bottom, top), reason=reason)
-
-
-def _clause(where: Where) -> str:
-    return " where " + ", ".join(f"{name} = {value}" for name, value in where.items()) if where else ""
+def _check_band(rule: Any, low: float, high: float) -> None:
+    """Raise `SimonidesError` where nothing could lie in a rule's band."""
+    if not low <= high:  # a NaN is neither
+        raise SimonidesError(f"rule '{rule}' can never hold: its band reaches from {low:g} to {high:g}.")

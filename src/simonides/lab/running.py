@@ -9,13 +9,14 @@ from typing import Any
 
 from simonides.base import SimonidesError, chosen_device, progress, suggest
 from simonides.base import tell as told_on_stderr
+from simonides.lab.controls import check_plan
 from simonides.lab.engines import Engine
 from simonides.lab.engines.local import Local
 from simonides.lab.loading import find
 from simonides.lab.measuring import Outcome, Pending, Task, pending
 from simonides.lab.plan import Plan, keep_plan
 from simonides.lab.references import bibtex
-from simonides.lab.rules import check_rule, columns_of
+from simonides.lab.rules import columns_of
 from simonides.lab.store import Store
 from simonides.lab.verdict import Gathered, Verdict, gather, judge
 
@@ -83,8 +84,8 @@ def run(
     chosen_device(device)
     for plan in plans:  # what is wrong with a claim shows before work starts
         _ = plan.points, plan.rule, bibtex(plan.claim.references)
-        for rule in plan.claim.rules if not settings else ():
-            check_rule(rule, plan.grid.cells, plan.claim.predictions)
+        if not settings:
+            check_plan(plan)
     place = Store(store)
     place.open_for_writing()
     waiting: dict[str, Pending] = {}

@@ -1,17 +1,17 @@
 """Verdicts: holds, fails or undecided, with the measured effect and its interval."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from simonides.base import SimonidesError
+from simonides.lab.judging import FAILS, HOLDS, PARTLY, UNDECIDED, Judgement, judge_rules
 from simonides.lab.plan import Plan
 from simonides.lab.point import Point
 from simonides.lab.prediction import with_predictions
-from simonides.lab.rules import FAILS, HOLDS, UNDECIDED, Judgement
 from simonides.lab.store import Damage, Store, Stored, rows_of
 
 
@@ -90,8 +90,9 @@ class Verdict:
     """What is to be thought of a claim at a scale.
 
     `effect` and `interval` are those of the claim's first rule; `checks` has every rule's. All rules must
-    hold; one that fails makes the claim fail. While runs are missing nothing holds or fails, and with runs
-    that diverged nothing holds. `rule_older_than_data` is None without data.
+    hold; one that fails makes the claim fail; where all hold and the statement says more than they test, it holds
+    partly. While runs are missing, or with runs that diverged, nothing is decided. `rule_older_than_data` is None
+    without data.
     """
 
     claim: str
@@ -124,6 +125,7 @@ class Verdict:
             "paper": self.paper,
             "scale": self.scale,
             "verdict": self.verdict,
+            "quantity": self.checks[0].quantity if self.checks else None,
             "effect": number(self.effect),
             "interval": ends(self.interval),
             "rule": self.rule,
@@ -137,11 +139,17 @@ class Verdict:
             "checks": [
                 {
                     "rule": check.rule,
-                    "meaning": check.meaning,
+                    "quantity": check.quantity,
                     "place": check.place,
                     "verdict": check.verdict,
                     "effect": number(check.effect),
                     "interval": ends(check.interval),
+                    "band": ends((check.low, check.high)),
+                    "cells": check.cells,
+                    "paper": None if check.paper is None else asdict(check.paper),
+                    "note": check.note,
+                    "reason": check.reason,
+                    "needed": check.needed,
                 }
                 for check in self.checks
             ],
@@ -154,7 +162,7 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
     reason = ""
     if gathered.present:
         try:
-            checks = tuple(rule.judge(gathered.table) for rule in plan.claim.rules)
+            checks = judge_rules(plan.claim.rules_at(plan.scale), _copied(plan, gathered.table), plan.grid.seeds)
         except SimonidesError:
             if not gathered.missing:
                 raise
@@ -164,16 +172,17 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         reason = f"{gathered.missing} of {len(plan.points)} runs are missing"
         if gathered.failed:
             reason += f", {len(gathered.failed)} of them failed, the first with: {gathered.failed[0][1]}"
-    elif plan.grid.seeds < LEAST_SEEDS:
+    elif plan.grid.seeds < LEAST_SEEDS and not plan.claim.deterministic:
         verdict = UNDECIDED
         reason = f"{plan.grid.seeds} seeds a cell, where an interval needs at least {LEAST_SEEDS}"
-    elif FAILS in verdicts:
-        verdict = FAILS
     elif gathered.diverged:
         verdict = UNDECIDED
-    elif UNDECIDED in verdicts:
-        verdict = UNDECIDED
-        reason = next(check.reason for check in checks if check.verdict == UNDECIDED)
+    elif FAILS in verdicts or UNDECIDED in verdicts:
+        verdict = FAILS if FAILS in verdicts else UNDECIDED
+        first = next(check for check in checks if check.verdict == verdict)
+        reason = f"{first.quantity}: {first.reason}"
+    elif plan.claim.untested:
+        verdict, reason = PARTLY, f"not tested: {plan.claim.untested}"
     else:
         verdict = HOLDS
     if gathered.diverged:
@@ -187,7 +196,7 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         verdict=verdict,
         effect=checks[0].effect if checks else None,
         interval=checks[0].interval if checks else None,
-        rule="; ".join(str(rule) for rule in plan.claim.rules),
+        rule="; ".join(str(rule) for rule in plan.claim.rules_at(plan.scale)),
         rule_older_than_data=(
             all(about.get("rule") == plan.rule for about in gathered.about) if gathered.about else None
         ),
@@ -199,6 +208,14 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         reason=reason,
         versions=_versions(gathered),
     )
+
+
+def _copied(plan: Plan, table: pl.DataFrame) -> pl.DataFrame:
+    """The table; of a claim whose runs do not differ with one run twice, whose spread is none."""
+    if not plan.claim.deterministic:
+        return table
+    one = table.filter(pl.col("seed") == table["seed"].min())
+    return pl.concat([one, one.with_columns(pl.col("seed") + 1)])
 
 
 def _versions(gathered: Gathered) -> tuple[str, ...]:

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from simonides.base import (
-    percentile_interval,
-    resampled_means,
+    mean_estimate,
     share_interval,
 )
 from simonides.checkpoints import TextTokens, open_checkpoint
@@ -190,15 +189,15 @@ def _heads_table(
         heads = len(looked.induction)
         columns: dict[str, Any] = {"layer": [layer] * heads, "head": list(range(heads))}
         for name in ("induction", "previous", "duplicate"):
-            means = resampled_means(getattr(looked, name).double().numpy())
-            ends = [percentile_interval(column) for column in means.T]
-            columns |= {name: means[0].tolist()}
+            estimates = [mean_estimate(values) for values in getattr(looked, name).double().numpy()]
+            ends = [one.interval() for one in estimates]
+            columns |= {name: [one.value for one in estimates]}
             columns |= {f"{name}_{side}": [pair[n] for pair in ends] for n, side in enumerate(("low", "high"))}
         if weights:
             read = weights[layer]
             copied = read.copied.tolist()
             # where every token was asked nothing was sampled
-            ends = [(share, share) if whole else share_interval(share, asked) for share in copied]
+            ends = [(share, share) if whole else share_interval(share * asked, asked) for share in copied]
             columns |= {
                 "copied": copied,
                 "copied_low": [low for low, _ in ends],

@@ -1,15 +1,16 @@
 """Where a curve crosses a level, against another parameter."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from simonides.base import INK, log_slope, percentile_interval
+from simonides.base import INK, log_slope
+from simonides.lab.cell_values import Where, cell_values
 from simonides.lab.figures.style import check_columns, cycle, finish, groups_of, label_of, select
 from simonides.lab.prediction import Predictions
-from simonides.lab.rules import Against, Crossing, Where
+from simonides.lab.rules import Against, Crossing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,14 +41,8 @@ class CapacityPlot:
         groups = groups_of(select(table, self.where), self.by)
         places: set[float] = set()
         for (colour, marker), (value, group) in zip(cycle(), groups, strict=False):
-            x, draws = self.crossing.curve(group, self.against)
+            x, mean, low, high = self._curve(group, self.crossing)
             places.update(x.tolist())
-            ends = [
-                percentile_interval(column) if np.isfinite(column).all() else (np.nan, np.nan)
-                for column in draws.T
-            ]
-            low, high = np.array(ends).T
-            mean = draws[0]
             known = np.isfinite(mean)
             if known.sum() < 1:
                 continue
@@ -58,10 +53,19 @@ class CapacityPlot:
             errors = np.nan_to_num(np.abs(np.stack([mean - low, high - mean])))
             axes.errorbar(x, mean, errors, fmt=marker, ms=4, lw=1.2, capsize=2, color=colour, label=label)
             if predicted in group.columns:
-                renamed = group.drop(self.crossing.column).rename({predicted: self.crossing.column})
+                expected = self._curve(group, replace(self.crossing, column=predicted))[1]
                 # several settings with one product are points of different curves: no line joins them
                 style = "-" if len(np.unique(x)) == len(x) else "_"
-                axes.plot(x, self.crossing.curve(renamed, self.against)[1][0], style, ms=12, lw=1.2, color=colour)
+                axes.plot(x, expected, style, ms=12, lw=1.2, color=colour)
         if predicted in table.columns:
             axes.plot([], [], "-", lw=1.2, color=INK, label="prediction")
         finish(axes, self.title, self.x_label, self.y_label, "xy", places)
+
+    def _curve(self, table: pl.DataFrame, crossing: Crossing) -> tuple[np.ndarray, ...]:
+        """x, the crossing, and the ends of its interval."""
+        values = cell_values(table, crossing.column)
+        curves = crossing.curve(values, self.against)
+        ends = [values.estimate(change, log).interval() for _, log, change, _ in curves]
+        x, logs = np.array([curve[0] for curve in curves]), np.array([curve[1] for curve in curves])
+        low, high = np.exp(np.where(np.isfinite(ends), ends, logs[:, None])).T
+        return x, np.exp(logs), low, high

@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from simonides.base import INK
+from simonides.lab.cell_values import Where, measured_columns
 from simonides.lab.figures.style import check_columns, check_one_cell_each, cycle, finish, select, summary
 from simonides.lab.prediction import Predictions
-from simonides.lab.rules import Where, measured_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

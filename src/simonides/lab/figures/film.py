@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from simonides.base import SimonidesError
+from simonides.lab.cell_values import Where
 from simonides.lab.figures.style import check_columns, check_one_cell_each, select
 from simonides.lab.prediction import Predictions
-from simonides.lab.rules import Where
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from simonides.base import INK, SimonidesError
+from simonides.lab.cell_values import Where
 from simonides.lab.figures.style import (
     check_columns,
     check_one_cell_each,
@@ -19,7 +20,6 @@ from simonides.lab.figures.style import (
     summary,
 )
 from simonides.lab.prediction import Predictions, needed, predict
-from simonides.lab.rules import Where
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

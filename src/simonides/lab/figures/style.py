@@ -1,6 +1,5 @@
 """What all figures share: colours, cells chosen and grouped, means with intervals, labels of axes."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -8,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from simonides.base import COLOURS, SimonidesError, check_name, resampled_means
-from simonides.lab.rules import Where, cell_columns, measured_columns
+from simonides.base import COLOURS, SimonidesError, check_name, mean_estimate
+from simonides.lab.cell_values import Where, cell_columns, measured_columns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,11 +84,12 @@ def summary(table: pl.DataFrame, x: str, y: str) -> tuple[np.ndarray, ...]:
     keys = cell_columns(table)
     keys += [] if x in keys else [x]
     wide = table.select([*keys, "seed", pl.col(y).cast(pl.Float64)]).pivot("seed", index=keys, values=y).sort(x)
-    means = resampled_means(wide.drop(keys).fill_null(np.nan).to_numpy())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a cell without any value has no interval
-        low, high = np.nanquantile(means[1:], [0.025, 0.975], axis=0)
-    return wide[x].to_numpy(), means[0], low, high
+    estimates = [mean_estimate(runs) for runs in wide.drop(keys).fill_null(np.nan).to_numpy()]
+    ends = np.array([one.interval() for one in estimates])
+    means = np.array([one.value for one in estimates])
+    # of one run there is no interval to be drawn
+    low, high = np.where(np.isfinite(ends), ends, means[:, None]).T
+    return wide[x].to_numpy(), means, low, high
 
 
 def finish(axes: "Axes", title: str, x_label: str, y_label: str, log: str, places: Iterable[float] = ()) -> None:
