@@ -49,6 +49,7 @@ from .results import results as results
 from .rules import Crossing as Crossing
 from .rules import Equal as Equal
 from .rules import Exponent as Exponent
+from .rules import Located as Located
 from .rules import Ordered as Ordered
 from .rules import Reported as Reported
 from .rules import Threshold as Threshold

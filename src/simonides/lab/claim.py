@@ -95,7 +95,8 @@ class Claim:
             run yields several rows. Run r may depend on nothing but the parameters and `runs.generators[r]`, up
             to rounding: a stack is always measured whole.
         predictions: for a measured column, the function of parameters (and other columns) that predicts it.
-        rules: all of a scale must hold; the first gives the claim's effect and interval.
+        rules: all must hold; the first gives the claim's effect and interval.
+        sanity: rules of the smoke scale, which only shows whether all runs and signs are right; by default the same.
         untested: what the statement says and no rule tests; a claim whose rules hold then holds *partly*.
         differs: how the setting differs from the paper's.
         deterministic: whether runs do not differ: then one is measured, and numbers have no interval.
@@ -111,6 +112,7 @@ class Claim:
     measure: Measure
     rules: Sequence[Rule]
     statement: str = ""
+    sanity: Sequence[Rule] = ()
     untested: str = ""
     differs: str = ""
     deterministic: bool = False
@@ -123,12 +125,12 @@ class Claim:
 
     def rules_at(self, scale: str) -> tuple[Rule, ...]:
         """The rules that judge a scale."""
-        return tuple(rule for rule in self.rules if not rule.scales or scale in rule.scales)
+        return tuple(self.sanity if scale == "smoke" and self.sanity else self.rules)
 
     def _check_kinds(self) -> None:
         """Raise `SimonidesError` where a field is of another kind than it says."""
         texts = ("question", "source", "statement", "untested", "differs", "finding")
-        several: dict[str, Any] = {"rules": Rule, "figures": Figure, "references": str}
+        several: dict[str, Any] = {"rules": Rule, "sanity": Rule, "figures": Figure, "references": str}
         for name in texts:
             if not isinstance(getattr(self, name), str):
                 raise SimonidesError(f"Claim({name}={getattr(self, name)!r}): expected a text.")
@@ -160,9 +162,6 @@ class Claim:
             raise SimonidesError("a claim needs a rule to be judged by; give at least one in rules=[...].")
         if set(self.scales) != set(SCALES):
             raise SimonidesError(f"scales are {sorted(self.scales)}; give smoke, desk and paper.")
-        for scale in SCALES:
-            if not self.rules_at(scale):
-                raise SimonidesError(f"no rule judges scale {scale}; leave scales out of one, or add one.")
         axes = self.scales["smoke"].axes
         for scale, grid in self.scales.items():
             if not grid.cells:

@@ -15,6 +15,8 @@ from simonides.lab.rules import Crossing, Exponent, Ordered, Rule, Within, facto
 
 # an exponent this far away has to be told apart
 _NEIGHBOUR = 0.25
+# of a prediction that changes by more a constant has to be told apart
+_RANGE = 1.5
 # a prediction that is wrong by this factor has to be told apart
 _FACTOR = 1.2
 
@@ -85,7 +87,8 @@ def _wrong(values: Sequence[float]) -> dict[str, list[float]]:
         f"the prediction times {_FACTOR:g}": [value * _FACTOR for value in values],
         f"the prediction divided by {_FACTOR:g}": [value / _FACTOR for value in values],
     }
-    if max(values) - min(values) > 1e-9 * max(map(abs, values)):
+    # a prediction that hardly changes is not to be told from a constant
+    if max(values) > _RANGE * max(min(values), 0.0):
         middle = (max(values) + min(values)) / 2
         mean = math.sqrt(max(values) * min(values)) if min(values) > 0 else middle
         wrong |= {"a constant": [middle] * len(values), "a constant (geometric mean)": [mean] * len(values)}

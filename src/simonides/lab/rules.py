@@ -93,13 +93,11 @@ class _Rule:
     Arguments:
         says: what is asked, in words with unit, such as "copy accuracy of two layers"; by default made of the columns.
         paper: the paper's own number, where there is one; a rule without is about our finite-size theory, or a check.
-        scales: those it is judged at; by default all.
         where: the cells it is about.
     """
 
     says: str = ""
     paper: Reported | None = None
-    scales: tuple[str, ...] = ()
     where: Where = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -188,15 +186,21 @@ class Crossing:
     """Where the mean of `column` falls through `level` along `axis`: a capacity, by log-linear interpolation.
 
     The first cell below the level counts; a curve that starts below it or never falls to it has no crossing,
-    and a rule built on it stays undecided.
+    and a rule built on it stays undecided. With `times_log` it is N log N of what was read off, N.
     """
 
     column: str
     axis: str
     level: float
+    times_log: bool = False
 
     def __str__(self) -> str:
-        return f"the {self.axis} at which {self.column} falls to {self.level:g}"
+        return f"the {self.name} at which {self.column} falls to {self.level:g}"
+
+    @property
+    def name(self) -> str:
+        """What is read off: N, or N log N."""
+        return f"{self.axis} × log {self.axis}" if self.times_log else self.axis
 
     def curve(
         self, values: CellValues, against: Against, given: tuple[str, ...] = ()
@@ -226,6 +230,8 @@ class Crossing:
                 )
             seen.add(key)
             log_crossing, change = _crossing(values, places, self.axis, self.level)
+            if self.times_log and log_crossing > 0:
+                log_crossing, change = log_crossing + math.log(log_crossing), change * (1 + 1 / log_crossing)
             found.append((x, log_crossing, change, cell))
         return sorted(found, key=lambda entry: entry[0])
 
@@ -256,7 +262,7 @@ class Exponent(_Rule):
     @property
     def quantity(self) -> str:
         """What its part is."""
-        of = f"{self.of.axis} at {self.of.column} {self.of.level:g}" if isinstance(self.of, Crossing) else self.of
+        of = f"{self.of.name} at {self.of.column} {self.of.level:g}" if isinstance(self.of, Crossing) else self.of
         return f"exponent of {of} in {product_name(self.against)}"
 
     def parts(self, table: pl.DataFrame) -> list[Part]:
@@ -328,6 +334,41 @@ class Exponent(_Rule):
             if p < 0.01:
                 text += "; the points do not lie on one line (p < 0.01), so the slope is of this range"
         return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located(_Rule):
+    """A crossing lies in [low, high], at every setting of the other parameters."""
+
+    of: Crossing
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.of, Crossing) or not self.low > 0:
+            raise SimonidesError(f"{self!r}: give of=Crossing(...), and a band above zero.")
+        _check_band(self, self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"{self.of} between {self.low:g} and {self.high:g}{self.clause}"
+
+    @property
+    def quantity(self) -> str:
+        """What its parts are."""
+        return str(self.of)
+
+    def parts(self, table: pl.DataFrame) -> list[Part]:
+        """One for each setting; its error is that of the logarithm."""
+        values = cell_values(selected(table, self.where), self.of.column)
+        names = tuple(name for name in values.cells[0] if name not in (self.of.axis, "row"))
+        parts = []
+        for _, log_crossing, change, cell in self.of.curve(values, (), names):
+            crossing = math.exp(log_crossing)
+            estimate = values.estimate(change * crossing, crossing)
+            place = ", ".join(f"{name} = {cell[name]}" for name in names)
+            parts.append(Part(estimate=estimate, low=self.low, high=self.high, place=place))
+        return parts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -456,7 +497,7 @@ class Equal(_Rule):
         return _per_cell(first.mapped(lambda runs: runs - second.runs), -self.tolerance, self.tolerance)
 
 
-Rule = Within | Exponent | Threshold | Ordered | Equal
+Rule = Within | Exponent | Located | Threshold | Ordered | Equal
 
 
 def product_name(against: Against) -> str:

@@ -23,7 +23,8 @@ def measure(runs: Runs, *, d: int, rate: float) -> dict[str, Tensor]:
     p = zipf(TOKENS, 1.0).to(runs.device)
     trajectory = Particles.of(e, u, identity(TOKENS).to(runs.device), p).descend(99, rate)
     rises = (trajectory.loss[:, :31].diff(dim=-1) > 1e-9).sum(-1, keepdim=True).double()
-    rare = (trajectory.margins[:, -1, 3:] <= 0).double().mean(-1, keepdim=True)
+    lost = (trajectory.margins[:, -1] <= 0).double()
+    rare, frequent = lost[:, 3:].mean(-1, keepdim=True), lost[:, :2].mean(-1, keepdim=True)
     rows = len(RECORD)
     return {
         "step": torch.tensor(RECORD, dtype=torch.float64).expand(len(runs), -1),
@@ -31,6 +32,7 @@ def measure(runs: Runs, *, d: int, rate: float) -> dict[str, Tensor]:
         "error": trajectory.error[:, RECORD].cpu(),
         "rises": rises.expand(-1, rows).cpu(),
         "rare_lost": rare.expand(-1, rows).cpu(),
+        "rare_lost_more": (rare - frequent).expand(-1, rows).cpu(),
     }
 
 
@@ -48,6 +50,17 @@ claim = Claim(
     scales={"smoke": grid(20), "desk": grid(100), "paper": grid(1000)},
     measure=measure,
     rules=[
+        Ordered(column="rises", by="d", order=(10, 5, 3), where={"rate": 20.0}),
+        Ordered(column="rises", by="rate", order=(3.0, 20.0), where={"d": 3}),
+        Threshold(
+            column="rare_lost_more",
+            at_least=0.1,
+            where={"d": 3, "rate": 3.0},
+            says="share of the two rarest tokens lost less that of the two most frequent, d = 3",
+        ),
+        Threshold(column="rare_lost", at_most=0.1, where={"d": 10, "rate": 3.0}),
+    ],
+    sanity=[
         Ordered(column="rises", by="d", order=(10, 5, 3), where={"rate": 20.0}),
         Ordered(column="rises", by="rate", order=(3.0, 20.0), where={"d": 3}),
         Threshold(column="rare_lost", at_least=0.15, where={"d": 3, "rate": 3.0}),

@@ -51,7 +51,9 @@ claim = Claim(
     },
     measure=measure,
     predictions={"margin": lambda time, token: orthonormal_margin(TOKENS, float(frequencies()[token - 1]), time)},
-    rules=[Within(column="margin", band=0.03)],
+    rules=[
+        Within(column="margin", ratio=0.03),
+    ],
     figures=[
         Overlay(
             y="margin",
@@ -62,4 +64,5 @@ claim = Claim(
             y_label="margin",
         ),
     ],
+    deterministic=True,
 )

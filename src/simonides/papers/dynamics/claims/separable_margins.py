@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from simonides.base import zipf
-from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.lab import (
+    Claim,
+    Grid,
+    Reported,
+    Runs,
+    Threshold,
+    product,
+)
 from simonides.lab.figures import Curves
 from simonides.memories import embeddings
 from simonides.tasks import many_to_one
@@ -51,8 +58,18 @@ claim = Claim(
     scales={"smoke": grid([16], 10), "desk": grid([16, 32, 64], 20), "paper": grid([16, 32, 64, 128], 100)},
     measure=measure,
     rules=[
-        Threshold(column="slowest_growth", at_least=0.9),
-        Threshold(column="fastest_growth", at_most=1.1),
+        Threshold(
+            column="slowest_growth",
+            at_least=0.9,
+            says="growth of the slowest margin over a decade, in log 10",
+            paper=Reported(value=1.0, where="section 4"),
+        ),
+        Threshold(
+            column="fastest_growth",
+            at_most=1.1,
+            says="growth of the fastest margin over a decade, in log 10",
+            paper=Reported(value=1.0, where="section 4"),
+        ),
     ],
     figures=[
         Curves(
@@ -65,4 +82,5 @@ claim = Claim(
         ),
     ],
     stack=20,
+    untested="the direction: W/|W| tends to that of the largest margin",
 )

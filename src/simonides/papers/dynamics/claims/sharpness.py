@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from simonides.base import zipf
-from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.lab import (
+    Claim,
+    Grid,
+    Reported,
+    Runs,
+    Threshold,
+    product,
+)
 from simonides.lab.figures import Curves
 from simonides.memories import Population, PopulationMemory, embeddings
 from simonides.memories.laws.gradients import hessian
@@ -72,6 +79,21 @@ claim = Claim(
     },
     measure=measure,
     rules=[
+        *(
+            Threshold(
+                column="late_sharpness",
+                at_least=0.7,
+                at_most=1.05,
+                where={"rate": rate},
+                says=f"largest curvature over 2/eta, in the second half, eta = {rate:g}",
+                paper=Reported(value=1.0, where="figure 8: at most"),
+            )
+            for rate in (10.0, 30.0, 100.0)
+        ),
+        Threshold(column="late_rises", at_most=0.0, where={"rate": 1.0}),
+        Threshold(column="late_rises", at_least=0.2, where={"rate": 30.0}),
+    ],
+    sanity=[
         Threshold(column="late_rises", at_most=0.0, where={"rate": 1.0}),
         Threshold(column="late_rises", at_least=0.2, where={"rate": 30.0}),
         Threshold(column="late_sharpness", at_most=1.3, where={"rate": 30.0}),

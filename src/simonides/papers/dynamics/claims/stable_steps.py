@@ -80,4 +80,5 @@ claim = Claim(
     finding="Among separable tokens large steps converge in spite of rises; with fewer dimensions than tokens "
     "they go on oscillating.",
     stack=10,
+    untested="how tight the bound is: the least step at which the loss rises",
 )

@@ -56,6 +56,10 @@ claim = Claim(
         Within(column="recall", band=0.07),
         Threshold(column="recall", at_least=0.98, where={"subjects": 8, "hidden": 4096}),
     ],
+    sanity=[
+        Within(column="recall", band=0.07),
+        Threshold(column="recall", at_least=0.98, where={"subjects": 8, "hidden": 4096}),
+    ],
     figures=[
         Overlay(
             y="recall",
@@ -70,4 +74,5 @@ claim = Claim(
     ],
     finding="Theory is 0.03 too high at 256 facts and 4,096 hidden units. Below 1,024, where recall is near 0.6, "
     "it was 0.09 too low (512 hidden units, 64 facts).",
+    untested="the exponents: one width, d = 64, and facts against hidden units at one recall",
 )

@@ -84,4 +84,6 @@ claim = Claim(
     "are no more tokens than d: with 153 tokens in d = 42 recall is 0.09 where theory, of heads that find their "
     "tokens, says 0.63. Theory is 0.05 too low where recall is near 0.6, and within 0.01 above 0.85. "
     "The plain sum over a block has noise of sqrt(block/d) and needs far wider models.",
+    untested="more tokens than d: the construction solves for its keys, so it fails there, while the theorem asks "
+    "nothing of the number of subjects",
 )

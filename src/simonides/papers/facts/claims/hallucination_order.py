@@ -77,6 +77,20 @@ claim = Claim(
     measure=measure,
     predictions={"log_ratio": log_ratio},
     rules=[
+        Within(column="log_ratio", band=0.15, says="log of the ratio of times, measured less predicted"),
+        Equal(column="relation_led", other="expected_lead", tolerance=0.01),
+        *(
+            Threshold(
+                column="stage",
+                at_most=0.1,
+                where={"subjects": s, "relations": r, "answers": a},
+                says=f"distance in total variation to the stage, S = {s}, R = {r}, D = {a}",
+            )
+            for s, r, a in SIZES
+            if abs(log_ratio(s, r, a)) >= math.log(1.5)
+        ),
+    ],
+    sanity=[
         Within(column="log_ratio", band=0.15),
         Equal(column="relation_led", other="expected_lead", tolerance=0.01),
         Threshold(column="stage", at_most=0.3),

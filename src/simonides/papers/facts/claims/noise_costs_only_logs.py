@@ -48,7 +48,11 @@ claim = Claim(
     },
     measure=measure,
     version=2,  # since a run ends by itself, whatever its stack does
-    rules=[Threshold(column="recall", at_least=0.95, where={"d": 32})],
+    rules=[
+        Threshold(column="recall", at_least=0.95, where={"d": 32}),
+        Threshold(column="recall", at_least=0.95, where={"d": 16}),
+    ],
+    sanity=[Threshold(column="recall", at_least=0.95, where={"d": 32})],
     figures=[
         Overlay(
             y="steps_to_95",

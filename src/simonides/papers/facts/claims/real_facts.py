@@ -9,7 +9,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.lab import (
+    Claim,
+    Grid,
+    Ordered,
+    Runs,
+    Threshold,
+    product,
+)
 from simonides.lab.figures import Curves
 from simonides.papers.facts.claims._draws import Size, right, train
 from simonides.tasks import Facts, Prompts, packaged_facts
@@ -31,7 +38,8 @@ def measure(runs: Runs, *, table: str, facts: int, d: int, steps: int) -> dict[s
         common = sizes[asked.facts.answers] >= COMMON
         capital = asked.facts.relations == 0
         rows.append([float(known[part].mean()) for part in (known >= 0, common, ~common, capital)])
-    names = ("recall", "recall_common", "recall_rare", "recall_capital")
+        rows[-1].append(rows[-1][1] - rows[-1][3])
+    names = ("recall", "recall_common", "recall_rare", "recall_capital", "common_before_capital")
     return dict(zip(names, torch.tensor(rows, dtype=torch.float64).unbind(1), strict=True))
 
 
@@ -66,6 +74,22 @@ claim = Claim(
     measure=measure,
     version=2,  # since a run ends by itself, whatever its stack does
     rules=[
+        Ordered(
+            column="recall",
+            by="table",
+            order=("random", "real"),
+            least=-0.02,
+            says="recall of the real table less that of a random one with the same numbers",
+        ),
+        Threshold(
+            column="common_before_capital",
+            at_least=0.05,
+            where={"table": "real", "facts": 700},
+            says="recall of answers that many share less that of capitals, 700 facts",
+        ),
+        Threshold(column="recall", at_least=0.9, where={"facts": 100}),
+    ],
+    sanity=[
         Threshold(column="recall", at_least=0.9, where={"facts": 100}),
         Threshold(column="recall_common", at_least=0.6),
     ],

@@ -7,7 +7,16 @@ of order one, against entries N(0, 1) with a factor 1/sqrt(d) at every product. 
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Exponent, Grid, Runs, Threshold, Within, product
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Grid,
+    Reported,
+    Runs,
+    Threshold,
+    Within,
+    product,
+)
 from simonides.lab.figures import Curves
 from simonides.tasks import identity
 
@@ -63,6 +72,27 @@ claim = Claim(
     measure=measure,
     predictions={"update": expected_update},
     rules=[
+        *(
+            Exponent(
+                of=column,
+                against="d",
+                low=power - 0.05,
+                high=power + 0.05,
+                where=kind,
+                says=f"exponent in d of {name}, {next(iter(kind.values()))}",
+                paper=Reported(value=power, where="Yang & Hu (2021)"),
+            )
+            for kind, column, name, power in (
+                (MUP, "update", "|dW u|/|u|", 0.0),
+                (MUP, "initial", "|W_0 u|/|u|", 0.0),
+                (NTK, "update", "|dW u|/|u|", -0.5),
+                (NTK, "initial", "|W_0 u|/|u|", 0.0),
+            )
+        ),
+        Within(column="update", ratio=0.05, where=MUP),
+        Threshold(column="score", at_least=0.3, at_most=3.0),
+    ],
+    sanity=[
         Exponent(of="update", against="d", low=-0.06, high=0.06, where=MUP),
         Exponent(of="initial", against="d", low=-0.03, high=0.03, where=MUP),
         Exponent(of="update", against="d", low=-0.55, high=-0.45, where=NTK),

@@ -66,6 +66,24 @@ claim = Claim(
     measure=measure,
     predictions={"noise": expected_noise, "signal": lambda: 1 - 1 / N},
     rules=[
+        Exponent(
+            of="noise",
+            against="samples",
+            low=-0.52,
+            high=-0.48,
+            where={"kind": "orthonormal"},
+            says="exponent in B of the score of a position",
+        ),
+        Within(column="noise", ratio=0.1, where={"kind": "orthonormal"}),
+        Within(column="signal", ratio=0.03, where={"kind": "orthonormal"}),
+        Equal(
+            column="clean",
+            other="noisy",
+            tolerance=0.02,
+            says="recall from clean inputs less that from noisy ones",
+        ),
+    ],
+    sanity=[
         Exponent(of="noise", against="samples", low=-0.52, high=-0.48, where={"kind": "orthonormal"}),
         Within(column="noise", band=0.02, where={"kind": "orthonormal"}),
         Within(column="signal", band=0.03, where={"kind": "orthonormal"}),

@@ -65,6 +65,22 @@ claim = Claim(
         "wrong": lambda facts: one_step_score(facts, facts, facts, right=False),
     },
     rules=[
+        Within(
+            column="right",
+            band=1e-6,
+            where={"kind": "orthonormal"},
+            says="score of the right answer, measured less lemma 1's",
+        ),
+        Within(
+            column="wrong",
+            band=1e-6,
+            where={"kind": "orthonormal"},
+            says="score of a wrong answer, measured less lemma 1's",
+        ),
+        Threshold(column="recall", at_least=0.999, where={"kind": "orthonormal"}),
+        Within(column="recall", band=0.03, where={"kind": "sphere"}),
+    ],
+    sanity=[
         Within(column="recall", band=0.03),
         Within(column="right", band=1e-6, where={"kind": "orthonormal"}),
         Within(column="wrong", band=1e-6, where={"kind": "orthonormal"}),

@@ -14,7 +14,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from simonides.base import zipf
-from simonides.lab import Claim, Exponent, Grid, Ordered, Runs, product
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Grid,
+    Ordered,
+    Reported,
+    Runs,
+    product,
+)
 from simonides.lab.figures import Overlay
 from simonides.memories import Population, PopulationMemory, embeddings
 from simonides.memories.laws.scaling import recovered_facts
@@ -93,14 +101,26 @@ claim = Claim(
     measure=measure,
     predictions={"after_one": one_step_of_descent},
     rules=[
+        *(
+            Exponent(
+                of="after_one",
+                against="d",
+                low=power - 0.2,
+                high=power + 0.2,
+                where={"method": method, "alpha": alpha},
+                says=f"exponent in d of the facts after one step of {method}, alpha = {alpha:g}",
+                paper=Reported(value=round(power, 2), where="Kim et al. (2026)"),
+            )
+            for method, more in (("gradient descent", 0.0), ("Muon", 1.0))
+            for alpha in (1.0, 1.5)
+            for power in (more + 1 / (2 * alpha),)
+        ),
         Ordered(column="after_one", by="method", order=("gradient descent", "Muon"), least=1.0),
         Ordered(column="after_one", by="method", order=("sign descent", "Muon"), least=1.0),
-        Exponent(of="after_one", against="d", low=0.1, high=0.6, where={"method": "gradient descent", **HEAVY}),
-        Exponent(of="after_one", against="d", low=1.0, high=1.55, where={"method": "Muon", **HEAVY}),
-        *(
-            Exponent(of="after_many", against="d", low=1.2, high=2.1, where={"method": method, **HEAVY})
-            for method in METHODS
-        ),
+    ],
+    sanity=[
+        Ordered(column="after_one", by="method", order=("gradient descent", "Muon"), least=1.0),
+        Ordered(column="after_one", by="method", order=("sign descent", "Muon"), least=1.0),
     ],
     figures=[
         Overlay(
@@ -119,4 +139,5 @@ claim = Claim(
     finding="One step of gradient descent, and of sign descent and Adam, whose first steps are the same, recovers "
     "a handful of facts, with an exponent above 1/(2 alpha) at these sizes; Muon's step ten times as many at "
     "d = 96. After 64 steps descent and Adam recover 206 and 264 there, sign descent and Muon 468 and 535.",
+    untested="how many facts the optimisers hold in the limit of many steps",
 )

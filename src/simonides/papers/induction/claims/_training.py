@@ -6,6 +6,7 @@ with momentum 0.9 and weight decay 1e-4. Scales as in the authors' code: W_E and
 other matrices of the variance of U(-1/sqrt d, 1/sqrt d); a rate of 0.2 belongs to these.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,9 +132,9 @@ def score(model: Transformer, sequences: Sequences) -> InContext:
 
 
 def first_step(history: History, name: str, level: float) -> float:
-    """The first recorded step at which a column has reached a level; twice the last step where it never does."""
+    """The first recorded step at which a column has reached a level; NaN where it never does."""
     reached = (history.column(name) >= level).nonzero()
-    return float(history.steps[int(reached[0])]) if len(reached) else 2.0 * history.steps[-1]
+    return float(history.steps[int(reached[0])]) if len(reached) else math.nan
 
 
 def stacked(histories: list[History], names: list[str]) -> dict[str, Tensor]:

@@ -115,4 +115,5 @@ claim = Claim(
             y_label="share",
         ),
     ],
+    untested="that layer 1 looks at the token before at every place: only where a trigger stood is it asked to",
 )

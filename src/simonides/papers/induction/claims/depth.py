@@ -9,7 +9,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Grid, Ordered, Runs, Threshold, product
+from simonides.lab import (
+    Claim,
+    Grid,
+    Ordered,
+    Reported,
+    Runs,
+    Threshold,
+    product,
+)
 from simonides.lab.figures import Curves
 from simonides.nn import Transformer, TransformerConfig
 from simonides.papers.induction.claims._training import FROZEN, Setting, score, task, train
@@ -41,6 +49,7 @@ def measure(runs: Runs, *, model: str, layers: int, d: int, length: int, steps: 
     return {
         "step": history.step_numbers().double().expand(len(rows), -1),
         "accuracy": accuracy,
+        "final": accuracy[:, -1:].expand_as(accuracy),
         "best": accuracy.amax(1, keepdim=True).expand_as(accuracy),
         "simple_rule": torch.tensor(rules, dtype=torch.float64)[:, None].expand_as(accuracy),
     }
@@ -94,6 +103,30 @@ claim = Claim(
     },
     measure=measure,
     rules=[
+        Threshold(
+            column="final",
+            at_most=0.56,
+            where={"model": "full", "layers": 1},
+            says="copy accuracy, one layer",
+            paper=Reported(value=0.55, where="figure 2"),
+        ),
+        Threshold(
+            column="final",
+            at_least=0.98,
+            where={"model": "full", "layers": 2},
+            says="copy accuracy, two layers",
+            paper=Reported(value=0.99, where="figure 2"),
+        ),
+        Ordered(
+            column="final",
+            by="layers",
+            order=(1, 2),
+            least=0.4,
+            where={"model": "simplified"},
+            says="copy accuracy of two layers less that of one, attention only",
+        ),
+    ],
+    sanity=[
         Ordered(column="best", by="layers", order=(1, 2), least=0.25),
         Threshold(column="best", at_most=0.65, where={"layers": 1}),
         Threshold(column="best", at_least=0.8, where={"layers": 2}),
@@ -110,4 +143,6 @@ claim = Claim(
         )
         for layers in (1, 2)
     ],
+    differs="d = 64, T = 64, two heads, batches of 32 and a rate of 5e-3 for 500 steps, in place of d = 128, T = "
+    "256, four heads, 64 and 1e-2.",
 )

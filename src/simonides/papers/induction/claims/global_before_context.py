@@ -10,7 +10,6 @@ from simonides.lab.figures import Curves
 from simonides.papers.induction.claims._training import (
     Setting,
     alongside,
-    first_step,
     memory_curves,
     stacked,
     task,
@@ -26,9 +25,8 @@ def measure(runs: Runs, *, d: int, length: int, steps: int) -> dict[str, Tensor]
     )
     histories = [train(setting, runs, run)[1] for run in range(len(runs))]
     whole = {
-        "context_after_global": [
-            first_step(h, "accuracy", 0.5) - half_learned(h, "global_loss") for h in histories
-        ],
+        "context_after_global": [half_risen(h, "accuracy") - half_learned(h, "global_loss") for h in histories],
+        "later_by": [half_risen(h, "accuracy") / half_learned(h, "global_loss") for h in histories],
         "divergence_fell": [float(h.column("divergence")[0] - h.column("divergence").min()) for h in histories],
     }
     columns = stacked(histories, ["accuracy", "global_loss", "divergence", "output", "key_query", "previous"])
@@ -39,6 +37,13 @@ def half_learned(history: History, name: str) -> float:
     """The first recorded step at which a loss has made half of all its way down."""
     values = history.column(name)
     reached = values <= (values[0] + values.min()) / 2
+    return float(history.steps[int(reached.nonzero()[0])])
+
+
+def half_risen(history: History, name: str) -> float:
+    """The first recorded step at which a column has made half of all its way up."""
+    values = history.column(name)
+    reached = values >= (values[0] + values.max()) / 2
     return float(history.steps[int(reached.nonzero()[0])])
 
 
@@ -55,6 +60,15 @@ claim = Claim(
     scales={"smoke": grid(64, 32, 240), "desk": grid(128, 64, 220), "paper": grid(256, 256, 1000)},
     measure=measure,
     rules=[
+        Threshold(
+            column="later_by",
+            at_least=2.0,
+            says="time until the context is half learned over that of the bigrams",
+        ),
+        Threshold(column="context_after_global", at_least=30.0, says="steps between the two"),
+        Threshold(column="divergence_fell", at_least=0.5),
+    ],
+    sanity=[
         Threshold(column="context_after_global", at_least=30.0),
         Threshold(column="divergence_fell", at_least=0.5),
     ],

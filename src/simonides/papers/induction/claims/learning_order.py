@@ -69,4 +69,5 @@ claim = Claim(
     "for five tokens, is there before the output memory, asked for 65; with random triggers, where it is asked "
     "for all 65, it comes last, after the previous-token memory. In both the output memory comes before the "
     "previous-token memory. Our width, length and batch are smaller than the paper's.",
+    differs="Half the width, length and batch of the paper's.",
 )

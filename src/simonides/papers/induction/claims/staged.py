@@ -57,6 +57,17 @@ claim = Claim(
     },
     measure=measure,
     rules=[
+        Threshold(
+            column="output_at_release",
+            at_least=0.6,
+            where={"held": "both key-query memories"},
+            says="recall of the output memory trained alone",
+        ),
+        Threshold(column="accuracy_at_release", at_most=0.45, where={"held": "both key-query memories"}),
+        Threshold(column="accuracy_at_release", at_most=0.45, where={"held": "the output memory"}),
+        Threshold(column="final", at_least=0.6),
+    ],
+    sanity=[
         Threshold(column="output_at_release", at_least=0.3, where={"held": "both key-query memories"}),
         Threshold(column="accuracy_at_release", at_most=0.45, where={"held": "both key-query memories"}),
         Threshold(column="accuracy_at_release", at_most=0.45, where={"held": "the output memory"}),
@@ -65,4 +76,5 @@ claim = Claim(
     figures=[memory_curves(f"Held back at first: {held}", held=held) for held in SHOWN],
     finding="Alone the output memory reaches a recall of 0.87 and an accuracy of 0.26; while it is held back "
     "nothing is learned. Released after 160 steps, all reach 0.93 or more by 400.",
+    untested="that joint training is faster than any order of stages",
 )

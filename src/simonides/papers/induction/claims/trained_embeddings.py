@@ -5,7 +5,14 @@ Bietti et al. (2023), section 4 and appendix: theory freezes the embeddings, pra
 
 from torch import Tensor
 
-from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.lab import (
+    Claim,
+    Grid,
+    Ordered,
+    Runs,
+    Threshold,
+    product,
+)
 from simonides.papers.induction.claims._training import (
     FROZEN,
     Setting,
@@ -23,7 +30,9 @@ def measure(runs: Runs, *, embeddings: str, d: int, length: int, steps: int) -> 
     setting = Setting(task=task(length, triggers="frequent"), d=d, steps=steps, frozen=frozen)
     histories = [train(setting, runs, run)[1] for run in range(len(runs))]
     columns = stacked(histories, ["accuracy", "output", "key_query", "previous"])
-    whole = {f"final_{name}": columns[name][:, -1].tolist() for name in ("accuracy", "output", "key_query")}
+    whole = {
+        f"final_{name}": columns[name][:, -1].tolist() for name in ("accuracy", "output", "key_query", "previous")
+    }
     return {**columns, **alongside(whole, columns["step"].shape[1])}
 
 
@@ -40,6 +49,26 @@ claim = Claim(
     scales={"smoke": grid(64, 32, 240), "desk": grid(128, 64, 280), "paper": grid(256, 256, 1000)},
     measure=measure,
     rules=[
+        *(
+            Ordered(
+                column=f"final_{name}",
+                by="embeddings",
+                order=order,
+                least=-0.05,
+                says=f"{what}, {order[1]} embeddings less {order[0]}",
+            )
+            for name, what in (
+                ("accuracy", "accuracy"),
+                ("output", "recall of W_OV2"),
+                ("key_query", "recall of W_KQ2"),
+                ("previous", "recall of W_KQ1"),
+            )
+            for order in (("frozen", "trained"), ("trained", "frozen"))
+        ),
+        Threshold(column="final_output", at_least=0.9),
+        Threshold(column="final_key_query", at_least=0.9),
+    ],
+    sanity=[
         Threshold(column="final_accuracy", at_least=0.75),
         Threshold(column="final_output", at_least=0.9),
         Threshold(column="final_key_query", at_least=0.9),

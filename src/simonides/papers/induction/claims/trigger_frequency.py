@@ -35,11 +35,26 @@ claim = Claim(
     references=["bietti2023birth"],
     scales={
         "smoke": grid([0, 15], 64, 32, 300),
-        "desk": grid([0, 15], 128, 64, 320),
+        "desk": grid([0, 5, 15], 128, 64, 320),
         "paper": grid([0, 5, 15], 256, 256, 1000),
     },
     measure=measure,
-    rules=[Ordered(column="mean_accuracy", by="passed_over", order=(15, 0))],
+    rules=[
+        Ordered(
+            column="mean_accuracy",
+            by="passed_over",
+            order=(15, 5, 0),
+            says="rise of the mean accuracy along training with the rank of the triggers",
+        ),
+        Ordered(
+            column="mean_accuracy",
+            by="passed_over",
+            order=(15, 0),
+            least=0.05,
+            says="mean accuracy with triggers of rank 1 to 5 less that of rank 16 to 20",
+        ),
+    ],
+    sanity=[Ordered(column="mean_accuracy", by="passed_over", order=(15, 0))],
     figures=[
         Curves(
             ys={"in-context accuracy": "accuracy", "recall of W_KQ, layer 1": "previous"},

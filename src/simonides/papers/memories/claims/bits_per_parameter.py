@@ -8,7 +8,15 @@ the bits of a matrix whose entries are rounded to 1, 2, 4 or 8 bits.
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Grid, Runs, Threshold, Within, cells
+from simonides.lab import (
+    Claim,
+    Grid,
+    Ordered,
+    Runs,
+    Threshold,
+    Within,
+    cells,
+)
 from simonides.lab.figures import Overlay
 from simonides.memories import LinearMemory, draw_embeddings, memories_for, outer_products
 from simonides.memories.laws.bounds import bits_per_parameter, permutation_fano_bits
@@ -69,6 +77,10 @@ claim = Claim(
     measure=measure,
     predictions={"stored": predicted},
     rules=[
+        Within(column="stored", band=0.01, where={"bits": FULL}, says="bits a parameter, measured less predicted"),
+        Ordered(column="recall", by="bits", order=(1, 2, 4), where={"d": 64, "facts": 123}),
+    ],
+    sanity=[
         Threshold(column="share", at_most=1.0),
         Within(column="stored", band=0.03, where={"bits": FULL}),
     ],
@@ -93,4 +105,6 @@ claim = Claim(
             level=1.0,
         ),
     ],
+    untested="how near a memory comes to the bound, which is an inequality that no measurement can break: the best "
+    "is about 0.2 bits a parameter of the 32 that a number has",
 )

@@ -9,7 +9,18 @@ import math
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Grid, Runs, Threshold, Within, cells
+from simonides.lab import (
+    Claim,
+    Crossing,
+    Grid,
+    Located,
+    Ordered,
+    Reported,
+    Runs,
+    Threshold,
+    Within,
+    cells,
+)
 from simonides.lab.figures import Overlay
 from simonides.memories import HopfieldMemory, LinearMemory, WillshawMemory, embeddings
 from simonides.memories.laws import classics
@@ -95,6 +106,30 @@ claim = Claim(
     measure=measure,
     predictions={"retrieved": predicted},
     rules=[
+        Located(
+            of=Crossing(column="retrieved", axis="load", level=0.7),
+            low=0.128,
+            high=0.153,
+            where={"kind": "hopfield", "d": 1000},
+            says="Hopfield: the load N/d at which the overlap falls to 0.7, d = 1,000",
+            paper=Reported(value=0.138, where="Amit, Gutfreund & Sompolinsky (1985)"),
+        ),
+        Ordered(
+            column="retrieved",
+            by="d",
+            order=(256, 512, 1024),
+            where={"kind": "willshaw", "load": 1.0},
+            says="Willshaw: rise of the bits a synapse with d",
+        ),
+        Within(
+            column="retrieved",
+            ratio=0.05,
+            where={"kind": "willshaw"},
+            says="Willshaw: bits a synapse, measured over predicted",
+        ),
+        Within(column="retrieved", band=0.03, where={"kind": "kohonen"}),
+    ],
+    sanity=[
         Within(column="retrieved", band=0.02, where={"kind": "willshaw"}),
         Within(column="retrieved", band=0.03, where={"kind": "kohonen"}),
         Within(column="retrieved", band=0.02, where={"kind": "hopfield", "load": 0.1}),
@@ -130,4 +165,5 @@ claim = Claim(
             y_label="recall (share of facts)",
         ),
     ],
+    untested="the limit of ln 2 bits a synapse itself, which is approached as 1/log d: about 0.58 at d = 1,024",
 )

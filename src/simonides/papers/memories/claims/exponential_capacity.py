@@ -68,6 +68,21 @@ claim = Claim(
     measure=measure,
     predictions={"log_capacity": log_capacity},
     rules=[
+        Within(column="log_capacity", band=0.15, where={"kind": "nearest"}),
+        *(
+            Exponent(
+                of="log_capacity",
+                against="d",
+                low=1.4,
+                high=1.88,
+                where={"kind": kind},
+                says=f"exponent of log N in d, {kind} (a power law N ~ d^9 has 0.4 here)",
+            )
+            for kind in SIMILARITY
+        ),
+        Ordered(column="log_capacity", by="kind", order=("linear", "nearest"), least=1.0),
+    ],
+    sanity=[
         Within(column="log_capacity", band=0.35, where={"kind": "nearest"}),
         *(
             Exponent(of="log_capacity", against="d", low=1.0, high=2.4, where={"kind": kind})

@@ -9,7 +9,15 @@ import math
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Exponent, Grid, Runs, Within, product
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Grid,
+    Reported,
+    Runs,
+    Within,
+    product,
+)
 from simonides.lab.figures import Overlay
 from simonides.memories import MLPMemory
 from simonides.memories.laws import mlp
@@ -62,8 +70,32 @@ claim = Claim(
     version=2,  # since the search starts at a formula of its own
     predictions={"capacity": mlp.mlp_capacity, "log_capacity": log_capacity},
     rules=[
+        Exponent(
+            of="capacity",
+            against="width",
+            given=("d",),
+            low=0.8,
+            high=1.2,
+            where={"degree": 1},
+            says="exponent in m, at fixed d, of the facts recalled to 99 %",
+            paper=Reported(value=1.0, where="theorem 2"),
+        ),
+        Exponent(
+            of="capacity",
+            against="d",
+            given=("width",),
+            low=0.8,
+            high=1.2,
+            where={"degree": 1},
+            says="exponent in d, at fixed m, of the facts recalled to 99 %",
+            paper=Reported(value=1.0, where="theorem 2"),
+        ),
+        Within(column="log_capacity", band=0.2, says="log of the facts recalled, measured less predicted"),
+        Exponent(of="capacity", against="width", low=-0.15, high=0.15, where={"degree": 0}),
+    ],
+    sanity=[
         Within(column="log_capacity", band=0.45),
-        Exponent(of="capacity", against="width", low=0.75, high=1.25, where={"degree": 1, "d": 32}),
+        Exponent(of="capacity", against="width", low=0.76, high=1.24, where={"degree": 1, "d": 32}),
         Exponent(of="capacity", against="width", low=-0.1, high=0.2, where={"degree": 0}),
     ],
     figures=[
@@ -90,4 +122,5 @@ claim = Claim(
             y_label="capacity at 99 % (facts)",
         ),
     ],
+    untested="degrees above 1, with which capacity goes on to d^(k + 2)",
 )

@@ -6,7 +6,14 @@ Nichani, Lee & Bietti (2025), figure 1: one hidden ReLU layer, Adam at rate 0.03
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Exponent, Runs, Threshold, zipped
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Reported,
+    Runs,
+    Threshold,
+    zipped,
+)
 from simonides.lab.figures import Overlay
 from simonides.probes import trained_capacity
 
@@ -38,6 +45,23 @@ claim = Claim(
     measure=measure,
     predictions={"n_log_n": guide},
     rules=[
+        Threshold(
+            column="ratio",
+            at_least=2.857 / 1.15,
+            at_most=2.857 * 1.15,
+            says="N log N over m d",
+            paper=Reported(value=2.857, where="figure 1: m d = 0.35 N log N"),
+        ),
+        Exponent(
+            of="n_log_n",
+            against=("width", "d"),
+            low=0.85,
+            high=1.15,
+            says="exponent of N log N in m d",
+            paper=Reported(value=1.0, where="figure 1"),
+        ),
+    ],
+    sanity=[
         Threshold(column="ratio", at_least=2.4),
         Threshold(column="ratio", at_most=3.6),
         Exponent(of="n_log_n", against=("width", "d"), low=0.85, high=1.2),
@@ -61,4 +85,5 @@ claim = Claim(
             y_label="N log N / (m d)",
         ),
     ],
+    differs="Three pairs of d and m, up to 16 and 32, in place of 32 pairs up to 256.",
 )

@@ -7,7 +7,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.lab import Claim, Runs, Within, product
+from simonides.lab import (
+    Claim,
+    Reported,
+    Runs,
+    Threshold,
+    Within,
+    product,
+)
 from simonides.lab.figures import Overlay
 from simonides.memories import draw_embeddings
 from simonides.memories.laws import orthogonality
@@ -30,6 +37,8 @@ def measure(runs: Runs, *, d: int, kind: str) -> dict[str, Tensor]:
     return {
         "variance": d * off_diagonal_square(vectors @ vectors.mT),
         "remapped": d * off_diagonal_square(moved @ vectors.mT),
+        "remapped_self": d * (moved * vectors).sum(-1).square().mean((-1, -2)),
+        "moved_norm": moved.square().sum(-1).mean((-1, -2)),
         "both_remapped": d * off_diagonal_square(moved @ moved.mT),
         "norm_variance": d * vectors.square().sum(-1).var(-1).mean(-1),
         "largest_cosine": cosines.amax((-2, -1)).mean(-1),
@@ -58,10 +67,28 @@ claim = Claim(
         "variance": lambda d: d * orthogonality.inner_product_variance(d),
         "remapped": lambda d: d * orthogonality.remapped_inner_product_variance(d, both=False),
         "both_remapped": lambda d: d * orthogonality.remapped_inner_product_variance(d, both=True),
+        # E <W e, e>^2 and E |W e|^2 are E |e|^4/d and E |e|^2 for W of entries N(0, 1/d)
+        "remapped_self": lambda d, kind: 1 + orthogonality.norm_variance(d, kind),
+        "moved_norm": lambda: 1.0,
         "norm_variance": lambda d, kind: d * orthogonality.norm_variance(d, kind),
         "largest_cosine": lambda d: orthogonality.largest_inner_product(d, COUNT),
     },
     rules=[
+        Within(
+            column="variance",
+            ratio=0.1,
+            says="d times the variance of <e_i, e_j>",
+            paper=Reported(value=1.0, where="section 3"),
+        ),
+        Within(column="remapped", ratio=0.1, says="d times the variance of <W e_i, e_j>, i and j different"),
+        Within(column="remapped_self", ratio=0.1, says="d times the variance of <W e_i, e_i>"),
+        Within(column="moved_norm", ratio=0.05, says="mean of |W e_i|^2"),
+        Within(column="both_remapped", ratio=0.1),
+        Within(column="norm_variance", ratio=0.1, where={"kind": "gaussian"}),
+        Threshold(column="norm_variance", at_most=1e-4, where={"kind": "sphere"}),
+        Within(column="largest_cosine", ratio=0.1),
+    ],
+    sanity=[
         Within(column="variance", band=0.1),
         Within(column="remapped", band=0.1),
         Within(column="both_remapped", band=0.3),

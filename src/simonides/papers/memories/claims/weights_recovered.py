@@ -6,7 +6,14 @@ Bietti et al. (2023), section 3; the variance at finite d is in `simonides.memor
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Exponent, Runs, Within, product
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Reported,
+    Runs,
+    Within,
+    product,
+)
 from simonides.lab.figures import Overlay
 from simonides.memories import draw_embeddings, memories_for
 from simonides.memories.laws.scores import read_out_variance
@@ -55,6 +62,18 @@ claim = Claim(
     measure=measure,
     predictions={"slope": lambda: 1.0, "error": predicted_error},
     rules=[
+        Exponent(
+            of="error",
+            against="d",
+            low=-0.6,
+            high=-0.45,
+            where={"weights": "permutation", "tokens": 16},
+            paper=Reported(value=-0.5, where="section 3"),
+        ),
+        Within(column="error", ratio=0.1),
+        Within(column="slope", ratio=0.05),
+    ],
+    sanity=[
         Within(column="error", band=0.05),
         Within(column="slope", band=0.1),
         Exponent(of="error", against="d", low=-0.6, high=-0.45, where={"weights": "permutation", "tokens": 16}),

@@ -94,11 +94,14 @@ claim = Claim(
         Ordered(column="error", by="batch", order=(16, 64, 1024), where={**AT, "d": 100}),
         Ordered(column="power", by="batch", order=(16, 64, 1024), least=0.02, where={**AT, "d": 1000}),
         Ordered(column="error", by="rate", order=(100.0, 10.0, 1.0, 0.1), where={**PASS, "d": 100}),
-        Within(column="ratio", band=0.25, where={"batch": 64, "d": 100}),
-        Within(column="ratio", band=0.25, where={"batch": 64, "d": 1000}),
-        Within(column="ratio", band=0.25, where={"batch": 16}),
-        # single runs scatter by 45 % there: three standard errors of the released means of ten
-        Within(column="ratio", band=0.4, where={"batch": 1024}),
+        Within(column="ratio", ratio=0.19, where={"batch": 64, "d": 100}, says="error over the released one"),
+        Within(column="ratio", ratio=0.19, where={"batch": 64, "d": 1000}, says="error over the released one"),
+        Within(column="ratio", ratio=0.19, where={"batch": 16}, says="error over the released one"),
+    ],
+    sanity=[
+        Ordered(column="error", by="batch", order=(16, 64, 1024), where={**AT, "d": 100}),
+        Ordered(column="power", by="batch", order=(16, 64, 1024), least=0.02, where={**AT, "d": 1000}),
+        Ordered(column="error", by="rate", order=(100.0, 10.0, 1.0, 0.1), where={**PASS, "d": 100}),
     ],
     figures=[
         Overlay(
@@ -135,4 +138,6 @@ claim = Claim(
     finding="At d = 10 and rate 100 about one training in 160 ends with its most frequent token wrong, an error "
     "of 0.6 that the mean of ten released runs does not show; the rules on that rate look at wider memories.",
     stack=10,
+    untested="the recursion q = f^(T p)(0) itself, and batches of 1,024 against the released runs, whose means "
+    "scatter by 14 %",
 )

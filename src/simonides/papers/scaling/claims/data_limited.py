@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from simonides.base import zipf
-from simonides.lab import Claim, Exponent, Grid, Runs, Within, cells
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Grid,
+    Reported,
+    Runs,
+    Within,
+    cells,
+)
 from simonides.lab.figures import Overlay
 from simonides.memories import storage_weights
 from simonides.memories.laws.scaling import sampled_error, unseen_mass
@@ -62,6 +70,22 @@ claim = Claim(
     measure=measure,
     predictions={"error": expected},
     rules=[
+        *(
+            Exponent(
+                of="error",
+                against="samples",
+                low=power - reach,
+                high=power + reach,
+                where={"memory": "table", "alpha": alpha},
+                says=f"exponent in T of the error, alpha = {alpha:g}",
+                paper=Reported(value=round(power, 3), where="proposition 1"),
+            )
+            for alpha, reach in ((1.5, 0.035), (2.0, 0.04), (3.0, 0.075))
+            for power in (-1 + 1 / alpha,)
+        ),
+        Within(column="error", ratio=0.1),
+    ],
+    sanity=[
         Exponent(of="error", against="samples", low=-0.37, high=-0.30, where={"memory": "table", "alpha": 1.5}),
         Exponent(of="error", against="samples", low=-0.54, high=-0.46, where={"memory": "table", "alpha": 2.0}),
         Exponent(of="error", against="samples", low=-0.74, high=-0.59, where={"memory": "table", "alpha": 3.0}),

@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 
 from simonides.base import zipf
-from simonides.lab import Claim, Exponent, Grid, Runs, Within, product
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Grid,
+    Reported,
+    Runs,
+    Within,
+    product,
+)
 from simonides.lab.figures import HeatMap, Overlay
 from simonides.memories import storage_weights
 from simonides.memories.laws.scaling import sampled_error
@@ -94,6 +102,28 @@ claim = Claim(
     measure=measure,
     predictions={"error": expected},
     rules=[
+        Exponent(
+            of="error",
+            against="samples",
+            low=-0.6,
+            high=-0.4,
+            where={"scheme": "threshold d/12", "d": 800},
+            says="exponent in T of the error at d = 800, threshold",
+            paper=Reported(value=-0.5, where="proposition 4"),
+        ),
+        Exponent(
+            of="error",
+            against="d",
+            low=-1.15,
+            high=-0.85,
+            where={"scheme": "threshold d/12", "samples": 10_000},
+            says="exponent in d of the error at T = 10,000, threshold",
+            paper=Reported(value=-1.0, where="proposition 4"),
+        ),
+        Within(column="error", ratio=0.15, where={"scheme": "threshold d/12"}),
+        Within(column="error", ratio=0.15, where={"scheme": "frequency"}),
+    ],
+    sanity=[
         Within(column="error", band=0.04),
         Exponent(
             of="error", against="d", low=-1.15, high=-0.75, where={"scheme": "threshold d/12", "samples": 10_000}
@@ -115,4 +145,6 @@ claim = Claim(
             y_label="population error",
         ),
     ],
+    untested="that both errors add: their sum and their maximum are nearer to each other than the measurement can "
+    "tell",
 )

@@ -8,7 +8,14 @@ import torch
 from torch import Tensor
 
 from simonides.base import zipf
-from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.lab import (
+    Claim,
+    Grid,
+    Reported,
+    Runs,
+    Threshold,
+    product,
+)
 from simonides.lab.figures import Curves
 from simonides.memories import Population, PopulationMemory, embeddings
 from simonides.papers.scaling.claims._training import in_order
@@ -62,6 +69,19 @@ claim = Claim(
     },
     measure=measure,
     rules=[
+        *(
+            Threshold(
+                column="learned",
+                at_most=1e-3,
+                where={"answers": answers},
+                says=f"error with learned embeddings in the plane, M = {answers}",
+                paper=Reported(value=0.0, where="figure 8"),
+            )
+            for answers in (5, 10, 15, 20)
+        ),
+        Threshold(column="fixed", at_least=0.1, where={"answers": 20}),
+    ],
+    sanity=[
         Threshold(column="learned", at_most=0.02, where={"answers": 10}),
         Threshold(column="learned", at_most=0.03, where={"answers": 20}),
         Threshold(column="fixed", at_least=0.1, where={"answers": 20}),
@@ -77,4 +97,5 @@ claim = Claim(
         ),
     ],
     stack=10,
+    untested="that there is no limit: errors come back from M = 25 on at these settings",
 )

@@ -6,7 +6,15 @@ Cabannes, Dohmatob & Bietti (2024), theorem 1 and figure 3; q = p is what small 
 from torch import Tensor
 
 from simonides.base import zipf
-from simonides.lab import Claim, Exponent, Grid, Runs, Within, product
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Grid,
+    Reported,
+    Runs,
+    Within,
+    product,
+)
 from simonides.lab.figures import Overlay
 from simonides.papers.scaling.claims._setting import errors, expected_error
 
@@ -37,6 +45,22 @@ claim = Claim(
     measure=measure,
     predictions={"error": lambda d, alpha: expected_error(d, INPUTS, alpha, 1.0)},
     rules=[
+        *(
+            Exponent(
+                of="error",
+                against="d",
+                low=1.2 * power,
+                high=0.8 * power,
+                where={"alpha": alpha},
+                says=f"exponent in d of the error, alpha = {alpha:g}",
+                paper=Reported(value=round(power, 3), where="theorem 1"),
+            )
+            for alpha in (2.0, 3.0)
+            for power in (-(alpha - 1) / (2 * alpha),)
+        ),
+        Within(column="error", ratio=0.1),
+    ],
+    sanity=[
         Exponent(of="error", against="d", low=-0.31, high=-0.19, where={"alpha": 2.0}),
         Exponent(of="error", against="d", low=-0.45, high=-0.3, where={"alpha": 3.0}),
         Within(column="error", band=0.02),
@@ -55,4 +79,5 @@ claim = Claim(
     finding="At alpha = 1.5 the curve is steeper than its exponent, 1/6: the error counts N = 1,000 tokens alone, "
     "and the mass beyond is missing. The finite-size theory has the same N.",
     stack=16,
+    untested="alpha = 1.5, where the mass beyond N = 1,000 tokens is missing and steepens the curve",
 )

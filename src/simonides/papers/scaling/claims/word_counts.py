@@ -58,6 +58,10 @@ claim = Claim(
     measure=measure,
     predictions={"error": expected},
     rules=[
+        Within(column="error", ratio=0.1),
+        Ordered(column="error", by="scheme", order=("square root", "frequency"), where={"language": "en"}),
+    ],
+    sanity=[
         Within(column="error", band=0.03),
         Ordered(column="error", by="scheme", order=("square root", "frequency"), where={"language": "en"}),
     ],

@@ -9,7 +9,14 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Grid, Runs, Threshold, product
+from simonides.lab import (
+    Claim,
+    Grid,
+    Reported,
+    Runs,
+    Threshold,
+    product,
+)
 from simonides.lab.figures import Curves
 from simonides.papers.truncation.training import clean, clean_sequences, noise_margin, train, without_feed_forward
 
@@ -33,6 +40,8 @@ def measure(runs: Runs, *, noise: float, d: int, length: int, steps: int) -> dic
                 scores = clean(model, tested)
             row |= {f"p_noise_{name}": scores.noise, f"accuracy_{name}": scores.accuracy}
         row["fall"] = row["p_noise_whole"] - row["p_noise_without_2"]
+        row["whole_over_alpha"] = row["p_noise_whole"] / noise
+        row["left_without_2"] = row["p_noise_without_2"] / row["p_noise_whole"]
         row["contrast"] = row["p_noise_without_1"] - row["p_noise_without_2"]
         rows.append(row)
     return {name: torch.tensor([row[name] for row in rows], dtype=torch.float64) for name in rows[0]}
@@ -55,6 +64,24 @@ claim = Claim(
     },
     measure=measure,
     rules=[
+        Threshold(
+            column="whole_over_alpha",
+            at_least=0.7,
+            at_most=1.3,
+            where={"steps": 400},
+            says="p(noise) of the whole model over alpha, after 400 steps",
+            paper=Reported(value=1.0, where="section 3"),
+        ),
+        Threshold(
+            column="left_without_2",
+            at_most=0.3,
+            where={"steps": 400},
+            says="p(noise) without the second feed-forward over that of the whole",
+        ),
+        Threshold(column="contrast", at_least=0.05, where={"steps": 400}),
+        Threshold(column="margin_2", at_least=0.5, where={"steps": 400}),
+    ],
+    sanity=[
         Threshold(column="p_noise_without_2", at_most=0.2),
         Threshold(column="fall", at_least=0.1),
         Threshold(column="contrast", at_least=0.05),
@@ -74,4 +101,6 @@ claim = Claim(
             y_label="p(noise)",
         )
     ],
+    untested="attention's part: edits of W_OV of layer 2, and models trained without a feed-forward, which keep "
+    "noise as well",
 )

@@ -12,7 +12,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.lab import Claim, Exponent, Grid, Runs, Threshold, Within, product
+from simonides.lab import (
+    Claim,
+    Exponent,
+    Grid,
+    Reported,
+    Runs,
+    Threshold,
+    Within,
+    product,
+)
 from simonides.lab.figures import Curves, Overlay
 
 ALPHA, TRIALS, TRIGGER = 0.5, 100, 0
@@ -93,10 +102,23 @@ claim = Claim(
     measure=measure,
     predictions={"forward_noise": forward_noise, "forward_spread": forward_spread},
     rules=[
+        Within(column="forward_noise", ratio=0.1, says="noise logit of the feed-forward, measured over predicted"),
+        Within(column="forward_spread", ratio=0.15, says="its standard deviation, measured over predicted"),
+        Threshold(column="noise_first", at_least=0.97, where={"samples": 16}),
+        Exponent(
+            of="attention_noise",
+            against="tokens",
+            low=-1.2,
+            high=-0.8,
+            where={"samples": 256},
+            paper=Reported(value=-1.0, where="theorem on one step"),
+        ),
+    ],
+    sanity=[
         Within(column="forward_noise", band=0.06),
         Within(column="forward_spread", band=0.05),
         Threshold(column="noise_first", at_least=0.97, where={"samples": 16}),
-        Exponent(of="attention_noise", against="tokens", low=-1.3, high=-0.7, where={"samples": 256}),
+        Exponent(of="attention_noise", against="tokens", low=-1.24, high=-0.76, where={"samples": 256}),
     ],
     figures=[
         Overlay(
@@ -121,4 +143,5 @@ claim = Claim(
             y_label="logit",
         ),
     ],
+    untested="how many samples attention needs before its answer leads",
 )

@@ -60,6 +60,12 @@ def odds(answers: Answers) -> Tensor:
     return (answers.probability.clamp_min(1e-30) / answers.watched[:, 0].clamp_min(1e-30)).log()
 
 
+def over_constant(truth: Tensor, right: Tensor, chosen_by: Tensor, rest: Tensor) -> tuple[float, float]:
+    """Accuracy of always saying the commonest answer of the chosen part, and how much better an edit is."""
+    constant = float((truth[rest] == truth[chosen_by].mode().values).double().mean())
+    return constant, float(right[rest].mean()) - constant
+
+
 def measure(runs: Runs, *, table: str, questions: int, layers: int) -> dict[str, Tensor]:
     """On held-out questions: probabilities before and after, by layer at a tenth of the rank."""
     device = str(runs.device)
@@ -73,8 +79,11 @@ def measure(runs: Runs, *, table: str, questions: int, layers: int) -> dict[str,
         whole = [
             gain,
             gain - float((random - odds(before))[rest].mean()),
+            1 - float((random - odds(before))[rest].mean()) / gain,
             float((after.right - before.right)[rest].mean()),
             float(before.right[rest].mean()),
+            float(after.right[rest].mean()),
+            *over_constant(asked(table, questions).answers.cpu(), after.right, chosen_by, rest),
             float(edit.layer),
             edit.share,
         ]
@@ -97,8 +106,12 @@ def measure(runs: Runs, *, table: str, questions: int, layers: int) -> dict[str,
         "p_answer_untouched",
         "odds_gain",
         "odds_gain_over_control",
+        "odds_gain_over_control_share",
         "accuracy_gain",
         "accuracy_untouched",
+        "accuracy_cut",
+        "accuracy_constant",
+        "over_constant",
         "chosen_layer",
         "chosen_share",
     )
@@ -123,6 +136,21 @@ claim = Claim(
     },
     measure=measure,
     rules=[
+        Threshold(
+            column="over_constant",
+            at_least=0.0,
+            says="accuracy after the cut less that of always saying the commonest answer of the chosen part",
+        ),
+        Threshold(column="accuracy_gain", at_least=0.0, says="accuracy after the cut less before"),
+        Threshold(column="odds_gain", at_least=0.5, says="gain of log p(answer)/p(the)"),
+        Threshold(
+            column="odds_gain_over_control_share",
+            at_least=0.2,
+            where={"table": "country-continent"},
+            says="share of that gain that random directions do not give",
+        ),
+    ],
+    sanity=[
         Threshold(column="odds_gain", at_least=0.5, where={"table": "country-continent"}),
         Threshold(column="odds_gain_over_control", at_least=0.0, where={"table": "country-continent"}),
         Threshold(column="accuracy_gain", at_least=0.0, where={"table": "country-continent"}),
@@ -143,11 +171,13 @@ claim = Claim(
             y_label="mean probability",
         )
     ],
-    finding="With 150 questions a table: for continents layer 28 of 0..29 is chosen by every seed, at a twentieth "
-    "of its rank: p(the) falls "
-    "from 0.149 to 0.011, accuracy rises from 0.125 to 0.243 on held-out questions. Most of it is had "
-    "by removing as many directions at random (odds gain 3.32, of which 0.67 is more than the control's): what "
-    "helps is to weaken the matrix, more than which directions are kept. For countries of capitals it rises "
-    "from 0.037 to 0.110; for capitals, where the answer is likelier than the generic word from the start, "
-    "nothing is gained (-0.013). So the effect is that of prompts on which the model says the generic word.",
+    finding="Accuracy has to be read beside its baseline. On continents always saying Africa is right in 0.25 of "
+    "the questions; the cut that takes the accuracy from 0.13 to 0.24 makes the model say Africa. So the "
+    "cut takes the generic word away and puts a constant answer in its place, and most of it is had by "
+    "removing as many directions at random. For countries of capitals accuracy rises from 0.04 to 0.11 "
+    "against a constant answer's 0.01; for capitals, where the answer is likelier than the generic word "
+    "from the start, nothing is gained.",
+    differs="One small instruct model in four bits; the papers' are Pythia and GPT-2.",
+    untested="which blocks hold the association; seeds are overlapping splits of the same questions, so that "
+    "intervals are of the choice of the edit and not of the questions",
 )

@@ -38,6 +38,8 @@ def measure(runs: Runs, *, noise: float, d: int, length: int, steps: int) -> dic
     low = SHARES.index(0.05)
     whole = {
         "gain": columns["p_answer"][:, low] - columns["p_answer"][:, -1],
+        "below_control": columns["p_noise_control"][:, low] - columns["p_noise"][:, low],
+        "unlike_removal": (columns["p_noise"][:, low] - columns["p_noise"][:, 0]).abs(),
         "noise_left": columns["p_noise"][:, low] / columns["p_noise"][:, -1],
         "removed_accuracy": columns["accuracy"][:, 0],
     }
@@ -62,6 +64,21 @@ claim = Claim(
     },
     measure=measure,
     rules=[
+        Threshold(
+            column="below_control",
+            at_least=0.05,
+            says="p(noise) with random directions cut less that at a twentieth of the rank",
+        ),
+        Threshold(
+            column="unlike_removal",
+            at_most=0.05,
+            says="|p(noise) at a twentieth of the rank less that without the feed-forward|",
+        ),
+        Threshold(column="gain", at_least=0.0, says="gain of p(answer) at a twentieth of the rank"),
+        Threshold(column="noise_left", at_most=0.6),
+        Threshold(column="removed_accuracy", at_least=0.8),
+    ],
+    sanity=[
         Threshold(column="gain", at_least=0.0, where={"noise": 0.5}),
         Threshold(column="noise_left", at_most=0.6),
         Threshold(column="removed_accuracy", at_least=0.8),

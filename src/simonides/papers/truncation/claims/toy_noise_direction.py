@@ -126,6 +126,23 @@ claim = Claim(
         "p_noise_truncated": p_noise_truncated,
     },
     rules=[
+        Within(column="noise_value", ratio=1e-6, where={"embedding": "one_hot"}),
+        Within(column="signal_value", ratio=1e-6, where={"embedding": "one_hot"}),
+        Within(column="p_noise_truncated", band=1e-6, where={"embedding": "one_hot", "classes": 2}),
+        Threshold(
+            column="kept",
+            at_most=0.9,
+            where={"embedding": "one_hot", "classes": 3, "steps": 5000},
+            says="share of p(noise) that truncation leaves, three classes",
+        ),
+        Threshold(
+            column="kept",
+            at_least=0.9,
+            where={"classes": 10, "steps": 5000},
+            says="share of p(noise) that truncation leaves, ten classes",
+        ),
+    ],
+    sanity=[
         Within(column="noise_value", band=1e-6, where={"embedding": "one_hot"}),
         Within(column="signal_value", band=1e-6, where={"embedding": "one_hot"}),
         Within(column="p_noise_truncated", band=1e-6, where={"embedding": "one_hot", "classes": 2}),
@@ -143,4 +160,5 @@ claim = Claim(
         )
         for n, m, a in ((3, 3, 0.03), (8, 4, 0.3))
     ],
+    untested="the limit (m - 1)/sqrt(m + 1) itself, which needs 50,000 steps",
 )
