@@ -79,7 +79,7 @@ claim = Claim(
                 low=power - 0.05,
                 high=power + 0.05,
                 where=kind,
-                says=f"exponent in d of {name}, {next(iter(kind.values()))}",
+                says=f"exponent in d of {name}, {kind['parameterisation']}",
                 paper=Reported(value=power, where="Yang & Hu (2021)"),
             )
             for kind, column, name, power in (
