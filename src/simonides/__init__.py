@@ -14,4 +14,5 @@ __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
 
-register(Path(__file__).parent / "papers", {"talk": TALK})
+_HERE = Path(__file__).parent
+register(_HERE / "papers", {"talk": TALK}, results=_HERE / "results")

@@ -14,7 +14,9 @@ from simonides.commands import (
     list_claims,
     pretrain,
     recall,
+    record,
     report,
+    rules,
     run,
     show,
     status,
@@ -28,6 +30,8 @@ _MODULES = {
     status.Status: status,
     verdict.Verdict: verdict,
     report.Report: report,
+    record.Record: record,
+    rules.Rules: rules,
     cite.Cite: cite,
     recall.Recall: recall,
     pretrain.Pretrain: pretrain,
@@ -43,6 +47,8 @@ Command = (
     | Annotated[status.Status, subcommand("status")]
     | Annotated[verdict.Verdict, subcommand("verdict")]
     | Annotated[report.Report, subcommand("report")]
+    | Annotated[record.Record, subcommand("record")]
+    | Annotated[rules.Rules, subcommand("rules")]
     | Annotated[cite.Cite, subcommand("cite")]
     | Annotated[recall.Recall, subcommand("recall")]
     | Annotated[pretrain.Pretrain, subcommand("pretrain")]

@@ -37,6 +37,7 @@ Columns = Annotated[
     ),
 ]
 Quiet = Annotated[bool, arg(help="Show no progress.")]
+Recorded = Annotated[bool, arg(help="What was recorded with the code, in place of a store.")]
 Json = Annotated[bool, arg(help="Print JSON instead of text.")]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simonides.base import say, say_json
-from simonides.commands.shared import STORE, Json, Scale, StoreFolder, Target
+from simonides.commands.shared import STORE, Json, Recorded, Scale, StoreFolder, Target
 from simonides.commands.targets import existing_folder, find
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Verdict:
     target: Target = "all"
     scale: Scale = "desk"
     store: StoreFolder = STORE
+    recorded: Recorded = False
     json: Json = False
 
 
@@ -30,6 +31,8 @@ def execute(options: Verdict) -> int:
     """Judge, without measuring anything."""
     from simonides.lab import remembered
 
+    if options.recorded:
+        return _recorded(options)
     store = existing_folder(options.store)
     judged = [
         remembered(store, file, options.scale) or _judged(file, options.scale, store)
@@ -41,6 +44,29 @@ def execute(options: Verdict) -> int:
         for one in judged:
             say("\n".join(one["lines"]))
     return 1 if any(one["verdict"]["verdict"] == "fails" for one in judged) else 0
+
+
+def _recorded(options: Verdict) -> int:
+    """What was recorded, without loading a claim."""
+    from simonides.lab import recorded_entry
+
+    entries = [{"claim": file.id, **recorded_entry(file, options.scale)} for file in find(options.target)]
+    if options.json:
+        say_json(entries)
+    else:
+        for entry in entries:
+            say(entry_line(entry))
+    return 1 if any(entry["verdict"] == "fails" for entry in entries) else 0
+
+
+def entry_line(entry: dict[str, Any]) -> str:
+    """One line of a recorded verdict."""
+    from simonides.lab import interval_text, number
+
+    ends = entry["interval"] or [None, None]
+    text = f"{entry['verdict']:9}  {entry['claim']}  {entry['quantity']}: {number(entry['effect'])}"
+    text += f" {interval_text(tuple(ends))}"
+    return f"{text}  ({entry['reason']})" if entry["reason"] else text
 
 
 def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
@@ -60,6 +86,7 @@ def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
         )
         if note := "; ".join(filter(None, [check.note, check.reason])):
             lines.append(f"        {note}")
+    lines += [f"    rules changed {c.date}: {c.reason}; under those before: {c.before}" for c in verdict.changes]
     if verdict.rule_older_than_data is False:
         lines.append("    the rule is younger than some of the data")
     if len(verdict.versions) > 1:

@@ -29,6 +29,8 @@ from .loading import find as find
 from .loading import local as local
 from .loading import package_fingerprint as package_fingerprint
 from .loading import scan as scan
+from .locking import history_of as history_of
+from .locking import lock as lock
 from .measuring import Task as Task
 from .measuring import keep as keep
 from .measuring import measure as measure
@@ -37,6 +39,9 @@ from .plan import Plan as Plan
 from .plan import keep_plan as keep_plan
 from .point import Point as Point
 from .point import digest_of as digest_of
+from .recording import record as record
+from .recording import recorded as recorded
+from .recording import recorded_entry as recorded_entry
 from .references import bibtex as bibtex
 from .registry import register as register
 from .report import band_text as band_text

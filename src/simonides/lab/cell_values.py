@@ -89,11 +89,22 @@ def cell_values(table: pl.DataFrame, column: str) -> CellValues:
         {name.removeprefix("cell "): value for name, value in row.items()}
         for row in wide.select(keys).iter_rows(named=True)
     )
-    return CellValues(
-        cells=cells,
-        runs=wide.drop(keys).fill_null(np.nan).to_numpy(),
-        groups=tuple(tuple(value for name, value in cell.items() if name != "row") for cell in cells),
-    )
+    runs = wide.drop(keys).fill_null(np.nan).to_numpy()
+    groups = tuple(tuple(value for name, value in cell.items() if name != "row") for cell in cells)
+    if "row" in keys and (firsts := _one_each(runs, groups)) is not None:
+        # a number of the whole run, said again in every row, is one number
+        cells = tuple({name: value for name, value in cells[n].items() if name != "row"} for n in firsts)
+        runs, groups = runs[firsts], tuple(groups[n] for n in firsts)
+    return CellValues(cells=cells, runs=runs, groups=groups)
+
+
+def _one_each(runs: Float[np.ndarray, "cells n"], groups: tuple[object, ...]) -> list[int] | None:
+    """The first cell of each group, where all cells of a group have the same runs."""
+    first: dict[object, int] = {}
+    for place, group in enumerate(groups):
+        if not np.array_equal(runs[place], runs[first.setdefault(group, place)], equal_nan=True):
+            return None
+    return list(first.values())
 
 
 def selected(table: pl.DataFrame, where: Where) -> pl.DataFrame:

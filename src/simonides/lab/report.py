@@ -23,6 +23,7 @@ from simonides.lab.exploring import plain_columns
 from simonides.lab.figures import render
 from simonides.lab.judging import HOLDS, Judgement
 from simonides.lab.plan import Plan
+from simonides.lab.recording import recorded
 from simonides.lab.references import bibtex
 from simonides.lab.registry import folders
 from simonides.lab.store import Store
@@ -38,6 +39,7 @@ class _Entry:
     anchor: str
     claim: Claim
     verdict: Verdict
+    origin: str
     effect: str
     interval: str
     formula: Markup | None
@@ -54,8 +56,16 @@ class _Entry:
     bibtex: str
 
 
-def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Path, list[Verdict], list[str]]:
+def write_report(
+    plans: Sequence[Plan], store: Store | None, folder: Path, with_recorded: bool = False
+) -> tuple[Path, list[Verdict], list[str]]:
     """Write the pages of some claims at one scale; returns the index, the verdicts, and what could not be drawn.
+
+    Arguments:
+        plans: the claims.
+        store: what was measured; may be left out where recorded results are shown.
+        folder: of the pages.
+        with_recorded: whether claims that the store does not hold whole are shown as they were recorded.
 
     Raises:
         SimonidesError: when the folder cannot be written, or holds files of others.
@@ -64,7 +74,7 @@ def write_report(plans: Sequence[Plan], store: Store, folder: Path) -> tuple[Pat
     scale = plans[0].scale
     papers: dict[str, list[_Entry]] = {}
     for plan in plans:
-        papers.setdefault(plan.file.paper, []).append(_entry(plan, store, folder))
+        papers.setdefault(plan.file.paper, []).append(_entry(plan, *_runs(plan, store, with_recorded), folder))
     for paper, entries in papers.items():
         text = page(
             _TEMPLATES / "paper.html",
@@ -118,8 +128,16 @@ def _counts(entries: list[_Entry]) -> str:
     return ", ".join(words) + "."
 
 
-def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
-    gathered = gather(plan, store)
+def _runs(plan: Plan, store: Store | None, with_recorded: bool) -> tuple[Gathered, str]:
+    """The runs that are shown, and a word on where they are from."""
+    there = None if store is None else gather(plan, store)
+    if with_recorded and (there is None or there.missing):
+        return recorded(plan), "recorded"
+    assert there is not None
+    return there, "measured here" if with_recorded else ""
+
+
+def _entry(plan: Plan, gathered: Gathered, origin: str, folder: Path) -> _Entry:
     verdict = judge(plan, gathered)
     anchor = plan.file.id.replace("/", "-")
     columns, rows = means_table(gathered)
@@ -128,6 +146,7 @@ def _entry(plan: Plan, store: Store, folder: Path) -> _Entry:
         anchor=anchor,
         claim=plan.claim,
         verdict=verdict,
+        origin=origin,
         effect=number(verdict.effect),
         interval=interval_text(verdict.interval),
         formula=formula(plan.claim.statement),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import polars as pl
 
 from simonides.base import SimonidesError
 from simonides.lab.judging import FAILS, HOLDS, PARTLY, UNDECIDED, Judgement, judge_rules
+from simonides.lab.locking import from_json, history_of
 from simonides.lab.plan import Plan
 from simonides.lab.point import Point
 from simonides.lab.prediction import with_predictions
@@ -81,6 +83,15 @@ def _difference(stored: list[Stored]) -> list[str]:
     return sorted(set(columns[0]) ^ set(columns[-1]))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change of a claim's rules: the day, the reason, and the verdict under the rules before it."""
+
+    date: str
+    reason: str
+    before: str
+
+
 # fewer give no interval worth the name
 LEAST_SEEDS = 5
 
@@ -110,6 +121,7 @@ class Verdict:
     checks: tuple[Judgement, ...]
     reason: str
     versions: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; infinities become None."""
@@ -136,6 +148,7 @@ class Verdict:
             "diverged": self.diverged,
             "reason": self.reason,
             "versions": list(self.versions),
+            "changes": [asdict(change) for change in self.changes],
             "checks": [
                 {
                     "rule": check.rule,
@@ -207,7 +220,32 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         checks=checks,
         reason=reason,
         versions=_versions(gathered),
+        changes=_changes(plan, gathered, verdict),
     )
+
+
+def _changes(plan: Plan, gathered: Gathered, verdict: str) -> tuple[Change, ...]:
+    """How the rules were changed, and what they would have said before; of the scale that is judged by them."""
+    history = history_of(plan.file)
+    if plan.scale == "smoke" or plan.overrides or len(history) < 2:
+        return ()
+    changes = []
+    for before, after in pairwise(history):
+        was = UNDECIDED
+        if verdict != UNDECIDED or not gathered.missing:
+            try:
+                rules = [from_json(rule) for rule in before["rules"]]
+                checks = judge_rules(rules, _copied(plan, gathered.table), plan.grid.seeds)
+                was = _of_checks(checks)
+            except SimonidesError:  # a column or a parameter of before is there no more
+                was = "cannot be judged now"
+        changes.append(Change(date=after["date"], reason=after["reason"], before=was))
+    return tuple(changes)
+
+
+def _of_checks(checks: tuple[Judgement, ...]) -> str:
+    verdicts = {check.verdict for check in checks}
+    return next((one for one in (FAILS, UNDECIDED) if one in verdicts), HOLDS)
 
 
 def _copied(plan: Plan, table: pl.DataFrame) -> pl.DataFrame:
