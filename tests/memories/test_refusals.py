@@ -18,8 +18,12 @@ from simonides.memories import (
     margins,
     recall,
 )
+from simonides.memories.laws import scaling
 from simonides.memories.laws.gradients import hessian, stable_rate
 from simonides.memories.laws.mlp import mlp_recall, token_recall
+from simonides.memories.laws.recall import linear_recall
+from simonides.memories.quantised import quantised
+from simonides.nn.losses import cross_entropies
 from simonides.papers.facts.model import recall_transformer
 from simonides.papers.facts.training import train_recall
 from simonides.probes import decompose, decompose_leading, population_errors
@@ -158,3 +162,27 @@ def test_seeds_of_numpy_and_names_in_any_composition_are_taken(unchecked):
     memory = FactMemory.store({"Bogota\u0301": "Peru\u0301", "Lima": "Per\u00fa"}, d=16, seed=np.int64(3))
     assert memory.table.answers == ("Per\u00fa",) and memory.table.keys[0] == "Bogot\u00e1"
     assert memory.ask("Bogot\u00e1").expected == "Per\u00fa"
+
+
+def test_short_formats_and_large_numbers_are_quantised_as_others(generator):
+    weight = torch.randn(4, 4, generator=generator)
+    for scaled in ((weight * 1e-4).half(), (weight * 300).half(), weight * 1e30):
+        levels = quantised(scaled, 1)
+        assert levels.abs().unique().numel() == 1 and bool(levels.isfinite().all())
+    torch.testing.assert_close(quantised(weight, 3) * 1e20, quantised(weight * 1e20, 3))
+
+
+def test_what_is_no_law_or_no_cosine_is_refused(unchecked):
+    p = np.array([0.5, 0.25, 0.25])
+    for weights in (np.zeros(3), np.array([np.nan, 1.0, 1.0])):
+        with pytest.raises(SimonidesError, match="nothing is stored"):
+            scaling.weighted_error(p, weights, np.arange(3), 16)
+    for wrong in (2 * p, np.array([1.5, -0.5])):
+        with pytest.raises(SimonidesError, match="divide them by their sum"):
+            scaling.unseen_mass(wrong, 3)
+    with pytest.raises(SimonidesError, match="not of length one"):
+        embeddings.at_cosine(2 * EYE, 0.5, torch.Generator())
+    with pytest.raises(SimonidesError, match="d = 1 is too small"):
+        linear_recall(1, 3, cosine=0.5)
+    with pytest.raises(SimonidesError, match="give one a row"):
+        cross_entropies(torch.zeros(2, 6, 4), torch.zeros(1, 6, dtype=torch.long))

@@ -635,3 +635,71 @@ def test_a_stack_takes_one_loss_or_one_for_each_run():
 def test_a_loss_that_begins_as_no_number_is_not_blamed_on_the_rate():
     with pytest.raises(DivergedTraining, match="after 0 steps; look at the first batch"):
         fit(net(), lambda m, b: m(b[0]).mean() * torch.nan, batches, lambda p: Adam(p, 0.01), 2, torch.Generator())
+
+
+def test_models_of_one_class_with_other_numbers_are_not_stacked():
+    class Scaled(nn.Module):
+        def __init__(self, scale):
+            super().__init__()
+            self.linear, self.scale = nn.Linear(4, 1), scale
+
+        def forward(self, x):
+            return self.linear(x * self.scale)
+
+    StackedModel([Scaled(2.0), Scaled(2.0)])
+    for other in (5.0, torch.ones(4)):
+        with pytest.raises(SimonidesError, match="cannot be stacked"):
+            StackedModel([Scaled(2.0), Scaled(other)])
+
+
+def test_events_may_come_from_an_iterator_and_are_called_at_every_step():
+    seen = []
+    fit(
+        net(),
+        loss,
+        batches,
+        lambda p: Adam(p, 0.01),
+        5,
+        torch.Generator().manual_seed(0),
+        after_update=(event for event in [lambda state: seen.append(state.done)]),
+    )
+    assert seen == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"after_update": print}, "after_update came as builtin_function"),
+        ({"optimiser": lambda p: torch.optim.Adafactor(p, 0.1)}, "Adafactor is not supported"),
+        ({"optimiser": lambda p: torch.optim.LBFGS(p)}, "LBFGS is not supported"),
+        ({"records": Records(retire=lambda seen, step: torch.ones(1, dtype=torch.bool))}, "this model is none"),
+    ],
+)
+def test_what_would_be_ignored_or_mixed_is_refused(change, message, unchecked):
+    given = {"optimiser": lambda p: Adam(p, 0.01), **change}
+    with pytest.raises(SimonidesError, match=message):
+        fit(net(), loss, batches, steps=2, generator=torch.Generator(), **given)
+
+
+def test_settings_are_told_alike_in_every_process_and_differ_with_what_they_do():
+    from functools import partial
+
+    def scaled(factor, step):
+        return factor
+
+    told = [
+        Update(schedule=s).told()
+        for s in (lambda s: 0.5, lambda s: 50.0, partial(scaled, 0.5), partial(scaled, 1.0))
+    ]
+    assert len(set(told)) == 4 and not any(" at 0x" in one for one in told)
+    assert Update(schedule=partial(scaled, 0.5)).told() == told[2]
+    with pytest.raises(SimonidesError, match="autocast = torch"):
+        Update(autocast=torch.int64)
+    with pytest.raises(SimonidesError, match="a probe is called 'loss'"):
+        Records(probes={"loss": lambda m: 0.0})
+
+
+def test_a_norm_over_all_parameters_is_over_all_groups_or_refused(unchecked):
+    groups = [{"params": [torch.ones(1, requires_grad=True)]}, {"params": [torch.ones(1, requires_grad=True)]}]
+    with pytest.raises(SimonidesError, match="give one group"):
+        NormalisedDescent(groups, 1.0)

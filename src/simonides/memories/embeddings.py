@@ -96,6 +96,8 @@ def at_cosine(
     """Unit vectors at this cosine with the unit `vectors`, otherwise in random directions: noisy queries."""
     if not -1 <= cosine <= 1:
         raise SimonidesError(f"cosine = {cosine} is outside -1 .. 1.")
+    if not torch.allclose(vectors.norm(dim=-1), vectors.new_ones(()), atol=1e-3):
+        raise SimonidesError("vectors are not of length one; divide them by their lengths.")
     shape = vectors.shape[-2:] if not isinstance(generators, torch.Generator) else vectors.shape
     noise = drawn(lambda g: torch.randn(shape, generator=g, device=g.device), generators).to(vectors)
     across = noise - (noise * vectors).sum(-1, keepdim=True) * vectors

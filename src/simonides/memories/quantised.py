@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_finite, check_vectors
 
 # steps, in standard deviations, that lose least for Gaussian numbers: Max (1960), table II
 _STEPS = {1: 1.596, 2: 0.9957, 3: 0.5860, 4: 0.3352, 5: 0.1881, 6: 0.1041, 7: 0.0569, 8: 0.0308}
@@ -24,7 +24,12 @@ def quantised(weight: Float[Tensor, "*runs d_out d_in"], bits: int) -> Float[Ten
     """
     if bits not in _STEPS:
         raise SimonidesError(f"bits = {bits} is not supported; give 1 to 8.")
-    step = _STEPS[bits] * weight.square().mean((-2, -1), keepdim=True).sqrt()
+    check_vectors(weight=weight)
+    check_finite(weight=weight)
+    # squares of short formats, and of large numbers, leave their range
+    wide = weight.double()
+    largest = wide.abs().amax((-2, -1), keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+    step = _STEPS[bits] * largest * (wide / largest).square().mean((-2, -1), keepdim=True).sqrt()
     top = 2 ** (bits - 1)
-    level = (weight / step).floor().clamp(-top, top - 1) + 0.5
-    return torch.where(step > 0, level * step, weight)
+    level = (wide / step).floor().clamp(-top, top - 1) + 0.5
+    return torch.where(step > 0, level * step, wide).to(weight)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from simonides.base import SimonidesError
+
 
 def excess(
     scores: Float[Tensor, "*rows M"], targets: Int[Tensor, "*rows"], weights: Float[Tensor, "*rows"] | None = None
@@ -26,6 +28,10 @@ def cross_entropies(scores: Float[Tensor, "*rows M"], targets: Int[Tensor, "*row
     >>> cross_entropies(torch.zeros(2, 4), torch.tensor([0, 3]))
     tensor([1.3863, 1.3863])
     """
+    if targets.shape != scores.shape[:-1]:
+        raise SimonidesError(
+            f"targets have shape {list(targets.shape)} for scores of {list(scores.shape)}; give one a row."
+        )
     return torch.logsumexp(scores, -1) - scores.gather(-1, targets[..., None])[..., 0]
 
 

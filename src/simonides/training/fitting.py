@@ -57,7 +57,7 @@ def fit(
 
     Arguments:
         model: a module, or a `Stack` of runs, such as `StackedModel`. It stays on its device; batches are moved there.
-        loss: `loss(model, batch)`, a number or one for each stacked run; runs do not see each other. What it draws
+        loss: `loss(model, batch)`, a number, of a stack one for each run; runs do not see each other. What it draws
             from torch's global generator, as dropout in training mode does, a resume does not bring back.
         batches: `batches(generator)` draws the next batch; of a stack with a generator for each run,
             `batches(generators, runs)` draws that of the runs still in training, told by their numbers. Asked exactly
@@ -97,6 +97,11 @@ def fit(
         raise SimonidesError(
             f"{len(generators)} generators for {max(len(runs), 1)} runs; give one for each, or one alone."
         )
+    if records.retire is not None and not isinstance(model, Stack):
+        raise SimonidesError(
+            "retire takes runs out of a stack, and this model is none; give stop, or a StackedModel."
+        )
+    before_update, after_update = _events("before_update", before_update), _events("after_update", after_update)
     state = TrainingState(
         model=model, optimiser=_made(optimiser, trained), generators=generators, history=History(), runs=runs
     )
@@ -161,6 +166,13 @@ def _generators(given: torch.Generator | Sequence[torch.Generator]) -> tuple[tor
     return tuple(given)
 
 
+def _events(name: str, events: Iterable[Event]) -> tuple[Event, ...]:
+    """What is called at each step, as a list that can be gone through again and again."""
+    if callable(events) or not isinstance(events, Iterable):
+        raise SimonidesError(f"{name} came as {type(events).__name__}; give a list of functions of the state.")
+    return tuple(events)
+
+
 def _made(optimiser: Callable[[list[nn.Parameter]], Optimizer], trained: list[nn.Parameter]) -> Optimizer:
     """The optimiser of the parameters that are trained, and of no others."""
     made = optimiser(trained) if callable(optimiser) else optimiser
@@ -169,6 +181,13 @@ def _made(optimiser: Callable[[list[nn.Parameter]], Optimizer], trained: list[nn
             f"optimiser came as {type(optimiser).__name__}, and makes {type(made).__name__}; give a function of the "
             "parameters, such as lambda parameters: torch.optim.Adam(parameters, 1e-3)."
         )
+    if isinstance(made, (torch.optim.LBFGS, torch.optim.Adafactor)):
+        why = (
+            "it evaluates the loss by itself; give LineSearch"
+            if isinstance(made, torch.optim.LBFGS)
+            else ("its steps mix the runs of a stack")
+        )
+        raise SimonidesError(f"{type(made).__name__} is not supported: {why}.")
     own = {id(parameter) for parameter in trained}
     if any(id(parameter) not in own for group in made.param_groups for parameter in group["params"]):
         raise SimonidesError(
@@ -265,8 +284,7 @@ class _Loop:
         model = self.state.model
         if not isinstance(value, Tensor):
             raise SimonidesError(f"the loss is {type(value).__name__}; return a tensor that hangs on the model.")
-        allowed = [(), (model.runs,)] if isinstance(model, Stack) else [()]
-        if tuple(value.shape) not in allowed:
+        if tuple(value.shape) != ((model.runs,) if isinstance(model, Stack) else ()):
             wanted = (
                 f"one for each of {model.runs} runs" if isinstance(model, Stack) else "a number, as .mean() gives"
             )

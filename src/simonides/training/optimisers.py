@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from simonides.base import SimonidesError, check_not_negative
 from simonides.training.parts import (
     AdamScaling,
+    ClipNorm,
     Memory,
     Momentum,
     Normalise,
@@ -56,6 +57,11 @@ class Chain(Optimizer):
             raise SimonidesError(f"lr = {lr}: give one rate, or one for each run, finite and not negative.")
         self.parts = tuple(parts)
         super().__init__(params, {"lr": lr, "stacked": stacked or rates.dim() == 1, "parts": repr(self.parts)})
+        if len(self.param_groups) > 1 and any(isinstance(part, (Normalise, ClipNorm)) for part in self.parts):
+            raise SimonidesError(
+                f"{len(self.param_groups)} groups of parameters, and a norm over all of them is asked for; give one "
+                "group."
+            )
         for group in self.param_groups:
             for parameter in group["params"]:
                 if rates.dim() == 1 and parameter.shape[:1] != rates.shape:
@@ -148,7 +154,7 @@ def Muon(  # noqa: N802
     params: Iterable[Tensor], lr: Rate, momentum: float = 0.95, stacked: bool = False
 ) -> Chain:
     """Nesterov's momentum, then orthogonalisation of each matrix (Jordan et al. 2024, as torch's)."""
-    return Chain(params, lr, [Momentum(momentum, average=True, nesterov=True), Orthogonalise()], stacked)
+    return Chain(params, lr, [Momentum(momentum, average=True, nesterov=True), Orthogonalise(tall=True)], stacked)
 
 
 def _momentum(beta: float) -> list[Part]:

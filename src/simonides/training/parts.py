@@ -146,10 +146,12 @@ class Orthogonalise:
     """About U V^T of d = U S V^T, by Newton-Schulz steps (Jordan et al. 2024, Muon).
 
     A parameter of more than two axes is a stack of matrices, such as one of each head; vectors go on as they are.
-    Singular values that are not tiny come out between about 0.7 and 1.2.
+    Singular values that are not tiny come out between about 0.7 and 1.2; with `tall` those of a matrix with more rows
+    than columns are multiplied by sqrt(rows/columns).
     """
 
     steps: int = 5
+    tall: bool = False
 
     def __call__(
         self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
@@ -164,7 +166,9 @@ class Orthogonalise:
         for _ in range(self.steps):
             gram = x @ x.mT
             x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
-        return x.mT if wide else x
+        if not wide:
+            return x
+        return x.mT * (matrix.shape[-2] / matrix.shape[-1]) ** 0.5 if self.tall else x.mT
 
 
 @dataclass(frozen=True)

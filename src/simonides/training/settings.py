@@ -1,5 +1,7 @@
 """How updates are made, what is recorded, and where a training can go on from."""
 
+import functools
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +41,8 @@ class Update:
         check_at_least("accumulate", self.accumulate, 1)
         if self.clip is not None and not self.clip > 0:
             raise SimonidesError(f"clip = {self.clip} makes no sense; give a norm above zero, or None.")
+        if self.autocast not in (None, torch.bfloat16, torch.float16):
+            raise SimonidesError(f"autocast = {self.autocast} is not supported; give torch.bfloat16 or None.")
         if self.autocast == torch.float16:
             raise SimonidesError(
                 "autocast = float16 would lose small gradients, for want of a scaled loss; give torch.bfloat16."
@@ -46,10 +50,24 @@ class Update:
 
     def told(self) -> str:
         """These settings in words that are the same in every process; a resume must share them."""
-        schedule = self.schedule
-        # a plain function's repr holds its address
-        name = getattr(schedule, "__qualname__", None) or repr(schedule)
-        return f"accumulate={self.accumulate}, clip={self.clip}, schedule={name}, autocast={self.autocast}"
+        schedule = "None" if self.schedule is None else _told(self.schedule)
+        return f"accumulate={self.accumulate}, clip={self.clip}, schedule={schedule}, autocast={self.autocast}"
+
+
+def _told(function: Any) -> str:
+    """A function in words that are the same in every process, and other for another function; no address."""
+    if isinstance(function, functools.partial):
+        given = [*map(repr, function.args), *(f"{name}={value!r}" for name, value in function.keywords.items())]
+        return f"partial({', '.join([_told(function.func), *given])})"
+    code = getattr(function, "__code__", None)
+    if code is not None:
+        constants = [value for value in code.co_consts if not hasattr(value, "co_code")]
+        inside = [cell.cell_contents for cell in function.__closure__ or ()]
+        text = repr((code.co_code.hex(), constants, code.co_names, inside))
+        return f"{function.__qualname__} ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
+    if repr(function).startswith("<"):  # Python's own, with an address
+        return f"{type(function).__qualname__}({vars(function)!r})"
+    return repr(function)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +98,10 @@ class Records:
 
     def __post_init__(self) -> None:
         check_at_least("every", self.every, 0)
+        if taken := sorted({"loss", "validation_loss"} & self.probes.keys()):
+            raise SimonidesError(
+                f"a probe is called {taken[0]!r}, as what is recorded anyway; give it another name."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

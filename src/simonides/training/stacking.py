@@ -59,6 +59,21 @@ class Stack(nn.Module):
         self.runs = len(every)
 
 
+def _settings(model: nn.Module) -> list[Any]:
+    """What a model computes with beside its parameters and buffers, by module: all models of a stack share it."""
+    found: list[Any] = []
+    for name, module in model.named_modules():
+        own = {key: value for key, value in vars(module).items() if not key.startswith("_") and key != "training"}
+        plain = {
+            key: value.tolist() if isinstance(value, Tensor) else value
+            for key, value in own.items()
+            if isinstance(value, (int, float, str, bool, tuple, list, dict, Tensor, type(None)))
+        }
+        others = [(key, type(value)) for key, value in own.items() if key not in plain]
+        found.append((name, type(module), module.extra_repr(), getattr(module, "config", None), plain, others))
+    return found
+
+
 class StackedModel(Stack):
     """R modules of equal structure, trained as one.
 
@@ -77,7 +92,7 @@ class StackedModel(Stack):
         kinds = [{name: (p.shape, p.requires_grad) for name, p in m.named_parameters()} for m in models]
         buffer_shapes = [{name: b.shape for name, b in m.named_buffers()} for m in models]
         # a module of the first's settings computes for all of them: settings that are no tensors must agree too
-        settings = [(type(m), repr(m), getattr(m, "config", None)) for m in models]
+        settings = [_settings(m) for m in models]
         if any(fingerprint != every[0] for every in (kinds, buffer_shapes, settings) for fingerprint in every):
             raise SimonidesError(
                 "models of different classes, settings or shapes, or with different frozen parameters, cannot be "

@@ -68,8 +68,11 @@ def test_token_recall(subjects, width):
 
 def test_degrees_and_their_refusal():
     assert mlp.degree_for(16, 3000) > mlp.degree_for(16, 100)
+    for degree, width in ((2, 64), (3, 256), (1, 6)):
+        with pytest.raises(SimonidesError, match="known to be near for degrees 0 and 1"):
+            mlp.mlp_recall(16, 10, width, degree)
     with pytest.raises(SimonidesError, match="no Hermite coefficient"):
-        mlp.mlp_recall(16, 10, 64, degree=2)
+        mlp.mlp_recall(16, 10, 64, 1, derivative=torch.ones_like)
 
 
 def test_nearest_recall_is_exact():

@@ -82,7 +82,7 @@ def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Deri
         derivative: s', of ReLU unless given.
 
     Raises:
-        SimonidesError: when the coefficient is zero or a size makes no sense.
+        SimonidesError: when the coefficient is zero, a size makes no sense, or the law was not checked there.
 
     >>> mlp_recall(32, 100, 256) < mlp_recall(32, 100, 1024)
     True
@@ -90,6 +90,16 @@ def mlp_recall(d: int, facts: int, width: int, degree: int = 1, derivative: Deri
     check_at_least("d", d, 2)
     check_at_least("facts", facts, 1)
     check_width(width)
+    if degree > 1 or 2 * width < d:
+        raise SimonidesError(
+            f"degree = {degree} with {width} hidden units at d = {d}: this law is known to be near for degrees 0 and 1 "
+            "with at least d/2 hidden units; simulate with MLPMemory.store."
+        )
+    return _recall(d, facts, width, degree, derivative)
+
+
+def _recall(d: int, facts: int, width: int, degree: int, derivative: Derivative) -> float:
+    """The same at any degree and width."""
     scale = coefficient(derivative, degree)
     if abs(scale) < 1e-6:
         raise SimonidesError(f"the derivative has no Hermite coefficient of degree {degree}; give another.")
@@ -200,7 +210,7 @@ def degree_for(d: int, facts: int) -> int:
     check_at_least("d", d, 3)
     check_at_least("facts", facts, 1)
     degree = 0
-    while mlp_recall(d, facts, 2**60, degree) < 0.99:
+    while _recall(d, facts, 2**60, degree, step) < 0.99:
         degree += 1 if degree == 0 else 2
     return degree
 

@@ -44,6 +44,7 @@ def linear_recall(
     >>> round(linear_recall(64, 30), 3), round(linear_recall(64, 1000), 2)
     (1.0, 0.1)
     """
+    check_at_least("d", d, 2)
     check_at_least("facts", facts, 1)
     if cosine == 1:
         return recall_of_classes(d, _even_classes(facts, answers), kind, rule)

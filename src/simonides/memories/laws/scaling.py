@@ -25,6 +25,13 @@ Vector = Float[np.ndarray, " N"]
 Targets = Int[np.ndarray, " N"]
 
 
+def _check_law(probabilities: Vector) -> None:
+    """Raise `SimonidesError` unless probabilities are such, and add up to one."""
+    total = float(np.sum(probabilities))
+    if not np.all(np.asarray(probabilities) >= 0) or abs(total - 1) > 1e-3:
+        raise SimonidesError(f"probabilities add up to {total:g}, or one is below zero; divide them by their sum.")
+
+
 def unseen_mass(probabilities: Vector, samples: int) -> float:
     """sum_x p(x) (1 - p(x))^T: the expected probability of what T samples did not show.
 
@@ -35,6 +42,7 @@ def unseen_mass(probabilities: Vector, samples: int) -> float:
     >>> round(unseen_mass(zipf(100, 2.0).numpy(), 1024), 4)
     0.0157
     """
+    _check_law(probabilities)
     return float((probabilities * np.exp(samples * np.log1p(-np.minimum(probabilities, 1 - 1e-16)))).sum())
 
 
@@ -102,11 +110,17 @@ def weighted_error(probabilities: Vector, weights: Float[np.ndarray, " _"], targ
 
     Checked against simulation for d = 10 .. 1000 and M = 5: within 0.01.
 
+    Raises:
+        SimonidesError: when probabilities do not add up to one, or weights are not finite, or all zero.
+
     >>> from simonides.base import zipf
     >>> p = zipf(1000, 2.0).numpy()
     >>> round(weighted_error(p, p, np.arange(1000) % 5, 200), 3)
     0.089
     """
+    _check_law(probabilities)
+    if not np.all(np.isfinite(weights)) or not np.any(weights):
+        raise SimonidesError("weights hold NaN or infinite numbers, or are all zero; nothing is stored.")
     energies = _class_energies(weights, targets)
     return float((probabilities * _wrong(weights, targets, energies, weights**2, d)).sum())
 

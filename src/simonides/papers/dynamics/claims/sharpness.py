@@ -74,7 +74,7 @@ claim = Claim(
     references=["cabannes2024learning"],
     scales={
         "smoke": grid([1.0, 30.0], 8),
-        "desk": grid([1.0, 10.0, 30.0, 100.0], 20),
+        "desk": grid([1.0, 10.0, 30.0, 100.0], 50),
         "paper": grid([1.0, 10.0, 30.0, 100.0], 100),
     },
     measure=measure,

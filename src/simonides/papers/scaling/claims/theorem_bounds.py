@@ -59,7 +59,10 @@ claim = Claim(
     },
     measure=measure,
     predictions={},
-    rules=[Threshold(column="above_lower", at_least=0.0), Threshold(column="below_upper", at_least=0.0)],
+    rules=[
+        Threshold(column="above_lower", at_least=-1e-3, says="error less the bound from below"),
+        Threshold(column="below_upper", at_least=0.0, says="bound from above less the error"),
+    ],
     figures=[
         Curves(
             ys={"measured": "error", "bound from below": "lower", "bound from above": "upper"},

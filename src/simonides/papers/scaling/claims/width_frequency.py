@@ -39,7 +39,7 @@ claim = Claim(
     references=["cabannes2024scaling"],
     scales={
         "smoke": grid([20, 64, 200, 640], seeds=10),
-        "desk": grid([20, 46, 100, 215, 464, 1000], seeds=16),
+        "desk": grid([20, 46, 100, 215, 464, 1000], seeds=32),
         "paper": grid([20, 46, 100, 215, 464, 1000, 2150, 4640], seeds=32),
     },
     measure=measure,

@@ -52,7 +52,7 @@ claim = Claim(
     references=["cabannes2024scaling", "speer2022wordfreq"],
     scales={
         "smoke": grid(["en"], [64, 512], seeds=5),
-        "desk": grid(["en", "de", "zh"], [32, 100, 316, 1000], seeds=6),
+        "desk": grid(["en", "de", "zh"], [32, 100, 316, 1000], seeds=16),
         "paper": grid(["en", "de", "zh", "fr", "es", "ja"], [32, 100, 316, 1000, 3162], seeds=16),
     },
     measure=measure,
