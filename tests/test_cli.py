@@ -245,7 +245,7 @@ def test_a_claim_file_that_does_not_load_says_where(tmp_path, capsys, content, m
             'Threshold(column="missing", at_most=1)',
             "measure does not return",
         ),
-        ("band=0.2", "band=-1", "can never hold"),
+        ("band=0.2", "band=-1", "give one of ratio and band, above zero"),
     ],
 )
 def test_a_claim_that_does_not_fit_together_says_so(tmp_path, capsys, old, new, message):

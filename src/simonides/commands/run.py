@@ -63,6 +63,10 @@ class Run:
             "there is one. The records say where.",
         ),
     ] = "auto"
+    until_decided: Annotated[
+        int,
+        arg(metavar="N", help="Add runs where a verdict is undecided for want of them, up to N a cell."),
+    ] = 0
     quiet: Quiet = False
     json: Json = False
 
@@ -84,6 +88,7 @@ def execute(options: Run, unknown: Sequence[str]) -> int:
         overrides,
         options.device,
         shown=not options.quiet,
+        until_decided=options.until_decided,
     )
     # what was set by hand and is refused is the user's to put right; a claim's own points are not
     code = 2 if overrides and any(one.refused for one in ran) else 0

@@ -49,6 +49,7 @@ from .report import formula as formula
 from .report import interval_text as interval_text
 from .report import means_table as means_table
 from .report import number as number
+from .report import paper_title as paper_title
 from .report import write_report as write_report
 from .results import results as results
 from .rules import Crossing as Crossing

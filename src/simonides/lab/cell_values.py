@@ -1,6 +1,6 @@
 """What was measured, cell by cell and run by run: what every rule and figure starts from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,10 +35,6 @@ class CellValues:
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(finite, self.runs, 0).sum(1) / finite.sum(1)
 
-    def mapped(self, function: Callable[[np.ndarray], np.ndarray]) -> "CellValues":
-        """The same cells with other values of their runs."""
-        return CellValues(cells=self.cells, runs=function(self.runs), groups=self.groups)
-
     def estimate(self, coefficients: Float[np.ndarray, " cells"], value: float) -> Estimate:
         """A number whose change with the cells' means is known: its standard error comes of theirs."""
         if not np.all(np.isfinite(coefficients)):
@@ -68,17 +64,22 @@ def measured_columns(table: pl.DataFrame) -> list[str]:
     return [n for n in table.columns if not n.startswith(("cell ", "predicted ")) and n not in ("seed", "row")]
 
 
-def cell_values(table: pl.DataFrame, column: str) -> CellValues:
-    """A column of a table by cells and runs.
-
-    Raises:
-        SimonidesError: when the table has no such column.
-    """
+def check_column(table: pl.DataFrame, column: str) -> None:
+    """Raise `SimonidesError` where a table lacks a column."""
     if column not in table.columns:
         raise SimonidesError(
             f"a rule asks for the column {column!r}, which measure does not return; "
             + suggest(column, measured_columns(table))
         )
+
+
+def cell_values(table: pl.DataFrame, column: str, whole: bool = False) -> CellValues:
+    """A column of a table by cells and runs; a number that a run says in each of its rows counts once, unless `whole`.
+
+    Raises:
+        SimonidesError: when the table has no such column.
+    """
+    check_column(table, column)
     keys = cell_columns(table)
     wide = (
         table.select([*keys, "seed", pl.col(column).cast(pl.Float64)])
@@ -91,7 +92,7 @@ def cell_values(table: pl.DataFrame, column: str) -> CellValues:
     )
     runs = wide.drop(keys).fill_null(np.nan).to_numpy()
     groups = tuple(tuple(value for name, value in cell.items() if name != "row") for cell in cells)
-    if "row" in keys and (firsts := _one_each(runs, groups)) is not None:
+    if "row" in keys and not whole and (firsts := _one_each(runs, groups)) is not None:
         # a number of the whole run, said again in every row, is one number
         cells = tuple({name: value for name, value in cells[n].items() if name != "row"} for n in firsts)
         runs, groups = runs[firsts], tuple(groups[n] for n in firsts)

@@ -25,11 +25,13 @@ class Plan:
         scale: "smoke", "desk" or "paper".
         overrides: parameters set by hand, each to a value or to several; such a plan explores, and is not counted in
             the verdict.
+        seeds: of each cell, in place of the claim's own.
     """
 
     file: ClaimFile
     scale: str
     overrides: tuple[tuple[str, Value | Sequence[Value]], ...] = ()
+    seeds: int | None = None
 
     def __post_init__(self) -> None:
         check_name("scale", self.scale, SCALES)
@@ -53,7 +55,8 @@ class Plan:
     @cached_property
     def grid(self) -> Grid:
         """The cells and seeds."""
-        return self.claim.scales[self.scale].override(dict(self.overrides))
+        grid = self.claim.scales[self.scale].override(dict(self.overrides))
+        return grid if self.seeds is None else grid.with_seeds(self.seeds)
 
     @cached_property
     def points(self) -> list[Point]:

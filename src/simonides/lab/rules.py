@@ -15,7 +15,7 @@ import polars as pl
 from jaxtyping import Float
 
 from simonides.base import Estimate, SimonidesError, check_name, lack_of_fit, share_interval
-from simonides.lab.cell_values import CellValues, Where, cell_values, selected
+from simonides.lab.cell_values import CellValues, Where, cell_values, check_column, selected
 from simonides.lab.grid import Value
 
 # a parameter, or several whose product is meant
@@ -173,12 +173,12 @@ class Within(_Rule):
         chosen = selected(table, self.where)
         if f"predicted {self.column}" not in chosen.columns:
             raise SimonidesError(f"rule '{self}' asks for a prediction, which the claim does not give.")
-        measured, predicted = cell_values(chosen, self.column), cell_values(chosen, f"predicted {self.column}")
-        if self.ratio and np.any(predicted.runs == 0):
+        predicted = pl.col(f"predicted {self.column}")
+        if self.ratio and chosen.select((predicted == 0).any()).item():
             raise SimonidesError(f"rule '{self}': a prediction is zero, of which nothing is a share; give a band.")
-        apart = measured.runs / predicted.runs if self.ratio else measured.runs - predicted.runs
+        apart = pl.col(self.column) / predicted if self.ratio else pl.col(self.column) - predicted
         low, high = (1 / (1 + self.ratio), 1 + self.ratio) if self.ratio else (-self.band, self.band)
-        return _per_cell(measured.mapped(lambda _: apart), low, high)
+        return _per_cell(_derived(chosen, apart, self.column), low, high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -403,11 +403,11 @@ class Threshold(_Rule):
     def parts(self, table: pl.DataFrame) -> list[Part]:
         """One for each cell."""
         chosen = selected(table, self.where)
-        values = cell_values(chosen, self.column)
+        values = cell_values(chosen, self.column, whole=bool(self.trials))
         parts = _per_cell(values, self.at_least, self.at_most)
         if not self.trials:
             return parts
-        totals = cell_values(chosen, self.trials).runs
+        totals = cell_values(chosen, self.trials, whole=True).runs
         return [
             Part(
                 estimate=part.estimate,
@@ -493,8 +493,8 @@ class Equal(_Rule):
     def parts(self, table: pl.DataFrame) -> list[Part]:
         """One for each cell."""
         chosen = selected(table, self.where)
-        first, second = cell_values(chosen, self.column), cell_values(chosen, self.other)
-        return _per_cell(first.mapped(lambda runs: runs - second.runs), -self.tolerance, self.tolerance)
+        apart = pl.col(self.column) - pl.col(self.other)
+        return _per_cell(_derived(chosen, apart, self.column, self.other), -self.tolerance, self.tolerance)
 
 
 Rule = Within | Exponent | Located | Threshold | Ordered | Equal
@@ -522,6 +522,13 @@ def check_parameters(values: CellValues, *names: str) -> None:
     """Raise `SimonidesError` where a rule or figure names a parameter that the grid does not have."""
     for name in names:
         check_name("a rule or figure: parameter", name, values.cells[0])
+
+
+def _derived(table: pl.DataFrame, expression: pl.Expr, *columns: str) -> CellValues:
+    """What is computed of columns, run by run."""
+    for column in columns:
+        check_column(table, column)
+    return cell_values(table.with_columns(expression.cast(pl.Float64).alias("derived")), "derived")
 
 
 def _per_cell(values: CellValues, low: float, high: float) -> list[Part]:

@@ -1,17 +1,19 @@
 """Running claims: measure what a store lacks, then judge."""
 
 import contextlib
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from simonides.base import SimonidesError, chosen_device, progress, suggest
+from simonides.base import SimonidesError, check_at_least, chosen_device, progress, suggest
 from simonides.base import tell as told_on_stderr
 from simonides.lab.controls import check_plan
 from simonides.lab.engines import Engine
 from simonides.lab.engines.local import Local
+from simonides.lab.judging import UNDECIDED
 from simonides.lab.loading import find
 from simonides.lab.measuring import Outcome, Pending, Task, pending
 from simonides.lab.plan import Plan, keep_plan
@@ -58,6 +60,7 @@ def run(
     device: str = "auto",
     tell: Tell | None = None,
     shown: bool = True,
+    until_decided: int = 0,
 ) -> list[Ran]:
     """Measure what a store does not hold yet of some claims, and judge them.
 
@@ -72,6 +75,7 @@ def run(
             counted in the verdict.
         device: "auto", the GPU where there is one, or as torch names devices.
         shown: whether progress is.
+        until_decided: where a verdict is undecided for want of runs, more are added, up to so many a cell.
         tell: told of failures and damage as they are found; by default they are printed on standard error.
 
     Raises:
@@ -79,14 +83,36 @@ def run(
     """
     engine = engine or Local()
     tell = tell or told_on_stderr
+    check_at_least("until_decided", until_decided, 0)
     settings = tuple((overrides or {}).items())
     plans = [Plan(file, scale, settings) for file in find(target)]
+    ran = _run(plans, engine, Store(store), device, tell, shown)
+    while until_decided and (
+        more := [_with_more(one, until_decided) for one in ran if _with_more(one, until_decided)]
+    ):
+        again = _run([plan for plan in more if plan is not None], engine, Store(store), device, tell, shown)
+        better = {one.plan.file.id: one for one in again}
+        ran = [better.get(one.plan.file.id, one) for one in ran]
+    return ran
+
+
+def _with_more(ran: Ran, most: int) -> Plan | None:
+    """The plan with as many runs as would decide, if that is more than there are and no more than allowed."""
+    needs = [check.needed for check in ran.verdict.checks if check.needed] if ran.verdict is not None else []
+    plan = ran.plan
+    if ran.verdict is None or ran.verdict.verdict != UNDECIDED or not needs or plan.grid.seeds >= most:
+        return None
+    # what was needed is itself known roughly: a tenth more
+    return replace(plan, seeds=min(most, max(plan.grid.seeds + 1, math.ceil(1.1 * max(needs)))))
+
+
+def _run(plans: list[Plan], engine: Engine, place: Store, device: str, tell: Tell, shown: bool) -> list[Ran]:
+    settings = plans[0].overrides
     chosen_device(device)
     for plan in plans:  # what is wrong with a claim shows before work starts
         _ = plan.points, plan.rule, bibtex(plan.claim.references)
         if not settings:
             check_plan(plan)
-    place = Store(store)
     place.open_for_writing()
     waiting: dict[str, Pending] = {}
     for plan in plans:

@@ -13,3 +13,14 @@ TALK = (
     "facts/hallucination-order",
     "truncation/noise-in-feedforward",
 )
+
+# quick ones, of several papers: together about a minute on two cores
+DEMO = (
+    "gradients/noisy-inputs",
+    "memories/linear-capacity",
+    "gradients/one-step-memory",
+    "scaling/data-limited",
+    "dynamics/suboptimal-memorisation",
+    "scaling/learned-embeddings",
+    "induction/closed-form-width",
+)

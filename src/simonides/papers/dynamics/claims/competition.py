@@ -7,7 +7,15 @@ loss then oscillates.
 import torch
 from torch import Tensor
 
-from simonides.lab import Claim, Exponent, Grid, Runs, Threshold, Within, cells
+from simonides.lab import (
+    Claim,
+    Grid,
+    Ordered,
+    Runs,
+    Threshold,
+    Within,
+    cells,
+)
 from simonides.lab.figures import Overlay
 from simonides.memories import embeddings
 from simonides.memories.laws.margins import competition_limit, competition_time
@@ -73,7 +81,13 @@ claim = Claim(
         Threshold(column="rises", at_most=0.0, where={"rate": 0.05}),
         Threshold(column="rises", at_most=0.0, where={"rate": 2.0}),
         Threshold(column="rises", at_least=1.0, where={"rate": 10.0, "cosine": 0.95}),
-        Exponent(of="steps", against="rate", low=-1.18, high=-0.72, where={"cosine": 0.95}),
+        Ordered(
+            column="steps",
+            by="rate",
+            order=(10.0, 2.0, 0.5, 0.05),
+            where={"cosine": 0.95},
+            says="steps that a smaller rate needs more",
+        ),
     ],
     figures=[
         Overlay(

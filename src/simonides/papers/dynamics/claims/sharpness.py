@@ -112,4 +112,6 @@ claim = Claim(
         for rate in (1.0, 30.0)
     ],
     stack=20,
+    finding="At eta = 100 the mean of the second half is above 2/eta: the curvature swings across it, from far "
+    "below to far above, and its mean is carried by the swings.",
 )

@@ -84,8 +84,8 @@ claim = Claim(
         Exponent(
             of="facts",
             against="parameters",
-            low=0.85,
-            high=1.15,
+            low=0.88,
+            high=1.12,
             says="exponent in the parameters of the facts recalled to 99 %",
             paper=Reported(value=1.0, where="figure 4"),
         ),

@@ -71,7 +71,7 @@ claim = Claim(
     references=["nichani2025factual", "cover2006elements", "max1960quantizing"],
     scales={
         "smoke": grid([32], [0.03, 0.08, 0.2], [1, 4, FULL], seeds=5),
-        "desk": grid([32, 64, 128], [0.015, 0.03, 0.05, 0.08, 0.12, 0.2], [1, 2, 4, 8, FULL], seeds=8),
+        "desk": grid([32, 64, 128], [0.015, 0.03, 0.05, 0.08, 0.12, 0.2], [1, 2, 4, 8, FULL], seeds=24),
         "paper": grid([64, 128, 256, 512], [0.015, 0.03, 0.06, 0.12, 0.25, 0.5], [1, 2, 4, 8, FULL], seeds=16),
     },
     measure=measure,

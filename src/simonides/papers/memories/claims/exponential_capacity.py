@@ -62,7 +62,7 @@ claim = Claim(
     references=["krotov2016dense", "demircigil2017model", "ramsauer2021hopfield"],
     scales={
         "smoke": product(kind=KINDS, d=[12, 14]).with_seeds(5),
-        "desk": product(kind=KINDS, d=[12, 16, 20, 24]).with_seeds(5),
+        "desk": product(kind=KINDS, d=[12, 16, 20, 24]).with_seeds(12),
         "paper": product(kind=KINDS, d=[12, 16, 20, 24, 28, 32]).with_seeds(10),
     },
     measure=measure,
@@ -73,8 +73,8 @@ claim = Claim(
             Exponent(
                 of="log_capacity",
                 against="d",
-                low=1.4,
-                high=1.88,
+                low=1.53,
+                high=1.77,
                 where={"kind": kind},
                 says=f"exponent of log N in d, {kind} (a power law N ~ d^9 has 0.4 here)",
             )

@@ -66,7 +66,7 @@ def grid(sizes: list[tuple[int, int]], shares: list[float], seeds: int) -> Grid:
 SIZES = [(128, 32), (128, 64), (128, 128), (256, 64), (256, 128), (256, 256), (512, 64)]
 LARGE = [(256, 64), (512, 64), (1024, 64), (128, 64), (512, 128), (512, 256), (512, 512)]
 SHARES = [0.008, 0.012, 0.016, 0.02, 0.024, 0.03, 0.045]
-CAPACITY = Crossing(column="recall", axis="facts", level=0.99, times_log=True)
+CAPACITY = Crossing(column="recall", axis="facts", level=0.99)
 claim = Claim(
     question="How many random facts survive when the sum of outer products has only rank m?",
     statement=r"N \approx m d: \quad W = \Big(\sum_x u_{f^*(x)} e_x^\top\Big) \sum_{i \leq m} v_i v_i^\top",
@@ -85,10 +85,10 @@ claim = Claim(
                 of=CAPACITY,
                 against=against,
                 given=(given,),
-                low=0.85,
-                high=1.15,
+                low=0.88,
+                high=1.12,
                 where={"factor": factor, "side": "input"},
-                says=f"exponent in {name} of N log N, N facts recalled to 99 %, {factor} directions",
+                says=f"exponent in {name} of the facts recalled to 99 %, {factor} directions",
                 paper=Reported(value=1.0, where="section 3"),
             )
             for factor in ("gaussian", "orthonormal")
@@ -141,4 +141,7 @@ claim = Claim(
             y_label="capacity (facts)",
         ),
     ],
+    finding="At these sizes the exponents are above one where directions add noise of their own: the finite-size "
+    "theory, within 0.03 of every measured recall, has the same. A slope in the product m d alone would "
+    "hide it.",
 )

@@ -63,8 +63,8 @@ claim = Claim(
             Exponent(
                 of=CAPACITY,
                 against="d",
-                low=0.85,
-                high=1.15,
+                low=0.88,
+                high=1.12,
                 where={"answers": answers},
                 says=f"exponent in d of the facts recalled to 99 %, {answers} answers",
                 paper=Reported(value=1.0, where="theorem 1"),

@@ -55,8 +55,8 @@ claim = Claim(
         Exponent(
             of="n_log_n",
             against=("width", "d"),
-            low=0.85,
-            high=1.15,
+            low=0.88,
+            high=1.12,
             says="exponent of N log N in m d",
             paper=Reported(value=1.0, where="figure 1"),
         ),

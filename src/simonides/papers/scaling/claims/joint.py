@@ -114,8 +114,8 @@ claim = Claim(
         Exponent(
             of="error",
             against="d",
-            low=-1.15,
-            high=-0.85,
+            low=-1.12,
+            high=-0.88,
             where={"scheme": "threshold d/12", "samples": 10_000},
             says="exponent in d of the error at T = 10,000, threshold",
             paper=Reported(value=-1.0, where="proposition 4"),

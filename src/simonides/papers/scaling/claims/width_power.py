@@ -53,8 +53,8 @@ claim = Claim(
             Exponent(
                 of="error",
                 against="d",
-                low=1.2 * power,
-                high=0.8 * power,
+                low=power - min(0.12, -0.2 * power),
+                high=power + min(0.12, -0.2 * power),
                 where={"rho": rho},
                 says=f"exponent in d of the error, rho = {rho:g}",
                 paper=Reported(value=round(power, 3), where="theorem 1"),

@@ -108,8 +108,8 @@ claim = Claim(
         Exponent(
             of="attention_noise",
             against="tokens",
-            low=-1.2,
-            high=-0.8,
+            low=-1.12,
+            high=-0.88,
             where={"samples": 256},
             paper=Reported(value=-1.0, where="theorem on one step"),
         ),
