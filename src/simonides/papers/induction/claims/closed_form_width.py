@@ -49,7 +49,7 @@ claim = Claim(
     references=["bietti2023birth"],
     scales={
         "smoke": grid([32, 128, 512], [10.0], 5),
-        "desk": grid([32, 64, 128, 256, 512], [3.0, 10.0, 50.0], 5),
+        "desk": grid([32, 64, 128, 256, 512], [3.0, 10.0, 50.0], 12),
         "paper": grid([32, 64, 128, 256, 512, 1024], [3.0, 10.0, 50.0], 10),
     },
     measure=measure,

@@ -98,7 +98,7 @@ claim = Claim(
     references=["bietti2023birth"],
     scales={
         "smoke": grid("simplified", 64, 32, 320).with_seeds(5),
-        "desk": (grid("simplified", 128, 64, 300) + grid("full", 64, 64, 500)).with_seeds(5),
+        "desk": (grid("simplified", 128, 64, 300) + grid("full", 64, 64, 500)).with_seeds(8),
         "paper": (grid("simplified", 256, 256, 1000) + grid("full", 128, 256, 3000)).with_seeds(5),
     },
     measure=measure,
