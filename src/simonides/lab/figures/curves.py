@@ -9,7 +9,7 @@ import polars as pl
 
 from simonides.base import INK
 from simonides.lab.cell_values import Where, measured_columns
-from simonides.lab.figures.style import check_columns, check_one_cell_each, cycle, finish, select, summary
+from simonides.lab.figures.style import check_columns, check_one_cell_each, cycle, dashes, finish, select, summary
 from simonides.lab.prediction import Predictions
 
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ class Curves:
             check_columns(chosen, column, *([] if measured else [self.x]))
         check_one_cell_each(chosen, [] if measured else [along], self.title)
         predicted = False
-        for (colour, marker), (label, column) in zip(cycle(), self.ys.items(), strict=False):
+        for dash, (colour, marker), (label, column) in zip(dashes(), cycle(), self.ys.items(), strict=False):
             x, mean, low, high = summary(chosen, along, column)
             if len(x) > _MANY:
-                axes.plot(x, mean, lw=1.2, color=colour, label=label)
+                axes.plot(x, mean, dash, lw=1.4, color=colour, label=label)
                 axes.fill_between(x, low, high, color=colour, alpha=0.25, lw=0)
             else:
                 errors = np.abs(np.stack([mean - low, high - mean]))

@@ -1,5 +1,6 @@
 """What all figures share: colours, cells chosen and grouped, means with intervals, labels of axes."""
 
+import itertools
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -31,6 +32,11 @@ def check_columns(table: pl.DataFrame, column: str, *parameters: str) -> None:
 def cycle() -> list[tuple[str, str]]:
     """Colour and marker of one group after another; neighbours differ in both, for eyes that see few colours."""
     return [(COLOURS[place % len(COLOURS)], "osD^v"[place % 5]) for place in range(5 * len(COLOURS))]
+
+
+def dashes() -> Iterable[str]:
+    """Line styles of curves without marks, so that they are told apart in grey."""
+    return itertools.cycle(("-", "--", "-.", ":"))
 
 
 def label_of(by: str, value: object) -> str:
