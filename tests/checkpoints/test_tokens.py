@@ -179,3 +179,19 @@ def test_a_pipe_in_place_of_a_tokenizer_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "tokenizer.json")
     with pytest.raises(SimonidesError, match="is no regular file"):
         TextTokens(tmp_path)
+
+
+def test_an_accuracy_stands_beside_that_of_the_best_constant_answer(tmp_path):
+    tokenizer = tokenizer_in(tmp_path, "")
+    asked = tmp_path / "q.csv"
+    asked.write_text("prompt,answer\nThe capital of,Peru\nThe capital of a,Peru\nPeru is,Lima\nthe capital,of\n")
+    material = Material(questions=asked, text="a of the a of", generic="a")
+    bench = make_bench(model(), material, tokenizer)
+    judged = bench.judge()
+    assert judged.table(judged)["accuracy_constant"] == 0.5
+    assert judged.table(judged, torch.tensor([2, 3]))["accuracy_constant"] == 0.5
+    assert judged.table(judged, torch.tensor([0, 1]))["accuracy_constant"] == 1.0
+    control = make_bench(model(), Material(questions=asked, text="a of", generic="a", shuffled=True), tokenizer)
+    assert control.questions is not None and bench.questions is not None
+    assert sorted(control.questions.answers.tolist()) == sorted(bench.questions.answers.tolist())
+    assert torch.equal(control.questions.answers, bench.questions.shuffled)

@@ -84,6 +84,9 @@ class Truncate:
     columns: Columns = None
     space: Annotated[bool, arg(help="Put a space between prompt and answer.")] = True
     most: Annotated[int, arg(metavar="N", help="Questions asked at most, drawn at random.")] = 400
+    shuffle_answers: Annotated[
+        bool, arg(help="Give each question another's answer: a control, in which a search has nothing to find.")
+    ] = False
     generic: Annotated[str, arg(metavar="WORD", help="A generic word to watch beside the answers.")] = "the"
     text: Annotated[
         Path | None, arg(metavar="FILE", help="Control text of the perplexity; by default Python's manual.")
@@ -125,6 +128,7 @@ def execute(options: Truncate) -> int:
         space=options.space,
         most=options.most,
         generic=options.generic,
+        shuffled=options.shuffle_answers,
         text=None if options.text is None else read_text(options.text),
         text_tokens=options.text_tokens,
         seed=options.seed,
@@ -251,6 +255,8 @@ def _searched(search: "TruncationSearch", options: Truncate, out: Path) -> dict[
     rows = search.rows()
     if not options.json:
         say(f"chosen on {len(search.chosen_by)} questions, reported on the other {len(search.reported_on)}:")
+        if "accuracy_constant" in rows[0]:
+            say(f"  the best constant answer is right in {rows[0]['accuracy_constant']:.3f} of them")
         for row in rows:
             low, high = row["gain_interval"]
             say(
@@ -281,6 +287,8 @@ def _line(name: str, judged: "Judged", before: "Judged | None") -> str:
         parts.append(f"accuracy {row['accuracy']:.3f} [{low:.3f}, {high:.3f}]")
         if "accuracy_shuffled" in row:
             parts.append(f"{row['accuracy_shuffled']:.3f} with the answers shuffled")
+        if "accuracy_constant" in row:
+            parts.append(f"{row['accuracy_constant']:.3f} by the best constant answer")
         parts.append(f"p(answer) {row['probability']:.3f}, p(generic) {row['generic']:.3f}")
         if before is not None:
             low, high = row["gain_interval"]

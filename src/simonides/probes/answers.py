@@ -97,6 +97,7 @@ class Answers:
         rank: how many tokens are likelier than the answer.
         watched: probabilities of the watched tokens.
         right_shuffled: whether the likeliest token is the answer in the shuffled order; None without one.
+        truth: the answers themselves.
     """
 
     right: Float[Tensor, " Q"]
@@ -104,6 +105,11 @@ class Answers:
     rank: Int[Tensor, " Q"]
     watched: Float[Tensor, "Q k"]
     right_shuffled: Float[Tensor, " Q"] | None = None
+    truth: Int[Tensor, " Q"] | None = None
+
+    def constant(self, rows: Int[Tensor, " chosen"]) -> float | None:
+        """The accuracy on some questions of the best constant answer: a model that always says it knows nothing."""
+        return None if self.truth is None else float(self.truth[rows].bincount().max()) / len(rows)
 
 
 def answer(model: Roles, questions: Questions) -> Answers:
@@ -131,6 +137,7 @@ def answers_from(logits: Float[Tensor, "Q 1 V"], questions: Questions) -> Answer
         rank=torch.where(finite, (p > probability).sum(1), p.shape[1]).cpu(),
         watched=p[:, questions.watched].cpu(),
         right_shuffled=shuffled,
+        truth=questions.answers.cpu(),
     )
 
 

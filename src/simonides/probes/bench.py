@@ -1,7 +1,7 @@
 """What a model is tried on before and after an edit: questions it answers, and a text it is surprised by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Material:
         text: the control text, as words or tokens; by default Python's manual.
         text_tokens: how much of it is read.
         seed: draws questions, split and controls.
+        shuffled: whether each question is given another's answer: a control, by which a search has nothing to find.
     """
 
     questions: Questions | Path | str | None = None
@@ -47,6 +48,7 @@ class Material:
     text: Int[Tensor, " T"] | str | None = None
     text_tokens: int = 2048
     seed: int = 0
+    shuffled: bool = False
 
     def __post_init__(self) -> None:
         for name in ("templates", "header", "columns"):
@@ -104,6 +106,8 @@ class Judged:
         }
         if self.answers.right_shuffled is not None:
             row["accuracy_shuffled"] = float(self.answers.right_shuffled[chosen].mean())
+        if (constant := self.answers.constant(chosen)) is not None:
+            row["accuracy_constant"] = constant
         if self.answers.watched.shape[1]:
             row["generic"] = float(self.answers.watched[chosen, 0].mean())
         return row
@@ -246,4 +250,7 @@ def _in_tokens(
         ) from None
     questions = Questions.of([prompt for prompt, _ in pairs], [answer for _, answer in pairs], [generic])
     # a generator of its own: what else is drawn stays as it is
-    return questions.with_shuffled(torch.Generator().manual_seed(material.seed + 1)), tuple(reasons)
+    questions = questions.with_shuffled(torch.Generator().manual_seed(material.seed + 1))
+    if material.shuffled and questions.shuffled is not None:
+        questions = replace(questions, answers=questions.shuffled, shuffled=questions.answers)
+    return questions, tuple(reasons)

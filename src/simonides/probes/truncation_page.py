@@ -33,7 +33,16 @@ def write_search(search: TruncationSearch, out: Path, name: str) -> Path:
     roles = list(table["matrix"].unique(maintain_order=True))
     drawn = painted(lambda picture: _draw(picture, table, roles, base), _CAPTION, (3.2 * len(roles) + 1.2, 4.6))
     rows = search.rows()
-    columns = ["model", "accuracy", "answers shuffled", "gain", "gain over random", "p(answer)", "median rank"]
+    columns = [
+        "model",
+        "accuracy",
+        "answers shuffled",
+        "best constant",
+        "gain",
+        "gain over random",
+        "p(answer)",
+        "median rank",
+    ]
     columns += ["perplexity"]
     columns += ["p(generic word)"] if "generic" in rows[0] else []
     shown = [
@@ -41,6 +50,7 @@ def write_search(search: TruncationSearch, out: Path, name: str) -> Path:
             row["edit"],
             _ends(row["accuracy"], row["accuracy_interval"]),
             f"{row['accuracy_shuffled']:.3f}" if "accuracy_shuffled" in row else "–",
+            f"{row['accuracy_constant']:.3f}" if "accuracy_constant" in row else "–",
             _ends(row["gain"], row["gain_interval"]),
             _ends(row["over_random"], row["over_random_interval"]) if "over_random" in row else "–",
             f"{row['probability']:.3f}",
@@ -55,7 +65,8 @@ def write_search(search: TruncationSearch, out: Path, name: str) -> Path:
         title=f"Truncating {name}",
         about=f"{len(search.answers)} edits, each alone; chosen on {len(search.chosen_by)} questions, reported on "
         f"the other {len(search.reported_on)}. Intervals: 95 %, bootstrap over questions.",
-        footer="An answer is right where its first token is the likeliest of all; shares are of the rank kept.",
+        footer="An answer is right where its first token is the likeliest of all; shares are of the rank kept. The "
+        "best constant answer is the accuracy of always saying the commonest one.",
         summary=[],
         figures=[place_figure(drawn, out, "edits", _CAPTION)],
         tables=[{"title": "On held-out questions", "columns": columns, "rows": shown}],
