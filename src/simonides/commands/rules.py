@@ -27,7 +27,7 @@ class Rules:
 
 def execute(options: Rules) -> int:
     """Check, or lock."""
-    from simonides.lab import Plan, history_of, lock
+    from simonides.lab import Plan, history_of, lock, rules_hash
 
     changed = 0
     for file in find(options.target):
@@ -36,7 +36,7 @@ def execute(options: Rules) -> int:
                 say(f"locked: {file.id}")
             continue
         history = history_of(file)
-        if not history or history[-1]["hash"] != Plan(file, "desk").rule:
+        if not history or history[-1]["hash"] != rules_hash(Plan(file, "desk")):
             changed += 1
             say(f"changed: {file.id}: {'never locked' if not history else 'since ' + history[-1]['date']}")
     if changed:

@@ -31,6 +31,7 @@ from .loading import package_fingerprint as package_fingerprint
 from .loading import scan as scan
 from .locking import history_of as history_of
 from .locking import lock as lock
+from .locking import rules_hash as rules_hash
 from .measuring import Task as Task
 from .measuring import keep as keep
 from .measuring import measure as measure

@@ -5,6 +5,7 @@ often its rules were changed, and what it would be under those before.
 """
 
 import datetime
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -14,6 +15,7 @@ from typing import Any
 
 from simonides.base import SimonidesError, read_json_object, write_text
 from simonides.lab import rules as kinds
+from simonides.lab.fingerprint import keyword_fingerprint
 from simonides.lab.loading import ClaimFile
 from simonides.lab.plan import Plan
 from simonides.lab.registry import folders
@@ -34,13 +36,14 @@ def lock(file: ClaimFile, reason: str) -> bool:
     place = lock_file(file)
     kept = read_json_object(place) if place.exists() else {}
     history = kept.setdefault(file.id, [])
-    if history and history[-1]["hash"] == plan.rule:
+    digest = rules_hash(plan)
+    if history and history[-1]["hash"] == digest:
         return False
     if not reason.strip():
         raise SimonidesError(f"the rules of {file.id} have changed; say why, with --reason.")
     history.append(
         {
-            "hash": plan.rule,
+            "hash": digest,
             "date": datetime.date.today().isoformat(),
             "reason": reason,
             "rules": [as_json(rule) for rule in plan.claim.rules],
@@ -48,6 +51,13 @@ def lock(file: ClaimFile, reason: str) -> bool:
     )
     write_text(place, json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
     return True
+
+
+def rules_hash(plan: Plan) -> str:
+    """Hash of a claim's rules and of the source of its predictions; the same on every processor."""
+    source = keyword_fingerprint(plan.file.text, "claim", "predictions")
+    text = json.dumps([[as_json(rule) for rule in plan.claim.rules], source], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def lock_file(file: ClaimFile) -> Path:

@@ -23,6 +23,7 @@ from simonides.base import (
 )
 from simonides.lab.cell_values import cell_columns, measured_columns
 from simonides.lab.loading import ClaimFile
+from simonides.lab.locking import rules_hash
 from simonides.lab.plan import Plan
 from simonides.lab.registry import results_folder
 from simonides.lab.verdict import Gathered, Verdict, judge
@@ -49,7 +50,7 @@ def record(plan: Plan, gathered: Gathered, folder: Path | None = None) -> Verdic
     kept = read_json_object(place) if place.exists() else {}
     kept[plan.file.id] = {
         **verdict.as_json(),
-        "rule hash": plan.rule,
+        "rules": rules_hash(plan),
         "code": plan.points[0].code,
         "version": plan.claim.version,
         "setting": _setting(plan),
