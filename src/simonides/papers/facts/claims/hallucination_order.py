@@ -108,4 +108,5 @@ claim = Claim(
             level=0.0,
         ),
     ],
+    deterministic=True,
 )
