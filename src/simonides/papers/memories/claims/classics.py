@@ -166,6 +166,6 @@ claim = Claim(
         ),
     ],
     untested="the limit of ln 2 bits a synapse itself, which is approached as 1/log d: about 0.58 at d = 1,024",
-    finding="The overlap falls through 0.7 at a load of 0.165 at d = 1,000, above the limit: so few units blur "
-    "the transition, and patterns beyond it still rest near where they were stored.",
+    finding="The overlap falls through 0.7 at a load of 0.164 at d = 1,000, above the limit of 0.138: so few "
+    "units blur the transition, and patterns beyond it still rest near where they were stored.",
 )
