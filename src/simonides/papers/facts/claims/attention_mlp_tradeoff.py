@@ -10,7 +10,6 @@ from simonides.lab import (
     Claim,
     Grid,
     Ordered,
-    Reported,
     Runs,
     Threshold,
     product,
@@ -54,7 +53,6 @@ claim = Claim(
                 at_most=0.9,
                 where={"heads": heads, "hidden": hidden},
                 says=f"recall, H h = {HEAD_DIMENSION * heads} for S + R = 24, m = {hidden}",
-                paper=Reported(value=0.6, where="figure 4: H h over S + R that is needed"),
             )
             for heads in (1, 2)
             for hidden in (1, 64)
