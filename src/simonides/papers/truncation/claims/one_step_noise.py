@@ -96,7 +96,7 @@ claim = Claim(
     references=["chen2025distributional"],
     scales={
         "smoke": grid([25, 50], [16, 256]),
-        "desk": grid([25, 50, 100], [1, 4, 16, 64, 256, 1024]),
+        "desk": grid([25, 50, 100], [1, 4, 16, 64, 256, 1024]).with_seeds(16),
         "paper": grid([25, 50, 100, 200], [1, 4, 16, 64, 256, 1024, 4096]),
     },
     measure=measure,
