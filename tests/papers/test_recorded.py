@@ -56,7 +56,7 @@ def test_recorded_verdicts_are_those_of_the_rules_and_runs_there_are(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_wrong_theory_does_not_hold(name):
-    """With predictions off by 1.3, or exponents off by 0.25, no rule holds."""
+    """Where a rule holds, it does not with a prediction off by 1.3, or an exponent off by 0.25."""
     plan = plan_of(name)
     entry_of(name)
     rules = [rule for rule in plan.claim.rules if isinstance(rule, (Within, Exponent))]
@@ -64,6 +64,8 @@ def test_a_wrong_theory_does_not_hold(name):
         pytest.skip("has no quantitative rule")
     table = recorded(plan).table
     for rule in rules:
+        if judge_rules([rule], table, plan.grid.seeds)[0].verdict != "holds":
+            continue  # the numbers may well be those of another theory
         if isinstance(rule, Within):
             column = f"predicted {rule.column}"
             wrong = table.with_columns((pl.col(column) * 1.3).alias(column))
