@@ -10,6 +10,7 @@ from scipy import stats
 
 from simonides.base import Estimate, combination, holm, lack_of_fit, mean_estimate, runs_needed, share_interval
 
+EXACT = Estimate(value=0.0, error=0.0, freedom=math.inf)
 VALUES = st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=20).filter(lambda v: np.ptp(v) > 1e-6)
 
 
@@ -64,7 +65,7 @@ def test_holm_is_between_none_and_bonferroni(p_values):
 
 
 def test_exact_numbers_are_inside_or_outside():
-    one = Estimate.exact(1.0)
+    one = Estimate(value=1.0, error=0.0, freedom=math.inf)
     assert one.interval() == (1.0, 1.0) and one.inside(1.0, 2.0) and not one.inside(1.1, 2.0)
     assert one.p_outside(1.1, 2.0) == 0.0 and one.p_outside(0.0, 1.0) == 1.0
     unknown = mean_estimate([math.nan])
@@ -84,4 +85,4 @@ def test_runs_needed_shrink_the_interval_into_the_room():
     n = runs_needed(estimate, 8, 0.1, 0.95)
     per_run = estimate.error * math.sqrt(8)
     assert n is not None and stats.t.ppf(0.95, n - 1) * per_run / math.sqrt(n) <= 0.1
-    assert runs_needed(estimate, 8, 0.0, 0.95) is None and runs_needed(Estimate.exact(0.0), 1, 0.1, 0.95) == 1
+    assert runs_needed(estimate, 8, 0.0, 0.95) is None and runs_needed(EXACT, 1, 0.1, 0.95) == 1

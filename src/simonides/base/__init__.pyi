@@ -41,6 +41,7 @@ from .randomness import Generators as Generators
 from .randomness import drawn as drawn
 from .searching import largest as largest
 from .searching import least as least
+from .statistics import UNKNOWN as UNKNOWN
 from .statistics import Estimate as Estimate
 from .statistics import Interval as Interval
 from .statistics import combination as combination

@@ -30,11 +30,6 @@ class Estimate:
     error: float
     freedom: float
 
-    @classmethod
-    def exact(cls, value: float) -> "Estimate":
-        """A number without error."""
-        return cls(value=value, error=0.0, freedom=math.inf)
-
     def interval(self, confidence: float = 0.95) -> Interval:
         """Two-sided, by Student's t.
 
@@ -66,6 +61,10 @@ class Estimate:
         bottom, top = self.interval(confidence)
         slack = _ROUNDING * max(1.0, abs(self.value))
         return low - slack <= bottom and top <= high + slack
+
+
+# of a number that there is none of
+UNKNOWN = Estimate(value=math.nan, error=math.inf, freedom=0)
 
 
 def quantile(share: float, freedom: float) -> float:
@@ -127,7 +126,7 @@ def mean_estimate(values: Sequence[float] | Float[np.ndarray, " n"]) -> Estimate
     array = np.asarray(values, dtype=float)
     array = array[np.isfinite(array)]
     if len(array) == 0:
-        return Estimate(value=math.nan, error=math.inf, freedom=0)
+        return UNKNOWN
     error, freedom = combination(np.ones(1), array[None], (0,))
     return Estimate(value=float(array.mean()), error=error, freedom=freedom)
 

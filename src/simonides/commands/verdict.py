@@ -61,12 +61,15 @@ def _recorded(options: Verdict) -> int:
 
 def entry_line(entry: dict[str, Any]) -> str:
     """One line of a recorded verdict."""
+    ends = tuple(entry["interval"] or (None, None))
+    return _line(entry["verdict"], entry["claim"], entry["quantity"], entry["effect"], ends, entry["reason"])
+
+
+def _line(verdict: str, claim: str, what: str, effect: float | None, ends: Any, reason: str) -> str:
     from simonides.lab import interval_text, number
 
-    ends = entry["interval"] or [None, None]
-    text = f"{entry['verdict']:9}  {entry['claim']}  {entry['quantity']}: {number(entry['effect'])}"
-    text += f" {interval_text(tuple(ends))}"
-    return f"{text}  ({entry['reason']})" if entry["reason"] else text
+    text = f"{verdict:9}  {claim}  {what}: {number(effect)} {interval_text(ends)}"
+    return f"{text}  ({reason})" if reason else text
 
 
 def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
@@ -97,10 +100,7 @@ def _judged(file: "ClaimFile", scale: str, root: Path) -> dict[str, Any]:
 
 def verdict_line(judged: "Judged") -> str:
     """One line: verdict, claim, effect and interval, or why there is none."""
-    from simonides.lab import interval_text, number
-
     if judged.effect is None:
         return f"{judged.verdict:9}  {judged.claim}  {judged.reason}"
     what = judged.checks[0].quantity
-    text = f"{judged.verdict:9}  {judged.claim}  {what}: {number(judged.effect)} {interval_text(judged.interval)}"
-    return f"{text}  ({judged.reason})" if judged.reason else text
+    return _line(judged.verdict, judged.claim, what, judged.effect, judged.interval, judged.reason)

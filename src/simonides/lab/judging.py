@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from simonides.base import SimonidesError, holm, runs_needed
-from simonides.lab.rules import Exponent, Part, Reported, Rule
+from simonides.lab.rules import Part, Reported, Rule
 
 HOLDS, PARTLY, FAILS, UNDECIDED = "holds", "partly", "fails", "undecided"
 # probability of a false "fails", and of a false "holds"
@@ -59,28 +59,25 @@ def judge_rules(rules: Sequence[Rule], table: pl.DataFrame, runs: int) -> tuple[
     Raises:
         SimonidesError: when a rule asks for what the table does not have.
     """
-    parts, notes = [], []
-    for rule in rules:
-        if isinstance(rule, Exponent):
-            part, note = rule.fitted(table)
-            parts.append([part])
-            notes.append(note)
-        else:
-            parts.append(rule.parts(table))
-            notes.append("")
-        if not parts[-1]:
+    parts = [rule.parts(table) for rule in rules]
+    for rule, own in zip(rules, parts, strict=True):
+        if not own:
             raise SimonidesError(f"rule '{rule}' has no cell to be judged by.")
     corrected = iter(holm([part.p_value for own in parts for part in own]))
     family = sum(map(len, parts))
     return tuple(
-        _judged(rule, own, [next(corrected) for _ in own], note, runs, family)
-        for rule, own, note in zip(rules, parts, notes, strict=True)
+        _judged(rule, own, [next(corrected) for _ in own], runs, family)
+        for rule, own in zip(rules, parts, strict=True)
     )
 
 
-def _judged(
-    rule: Rule, parts: Sequence[Part], p_values: Sequence[float], note: str, runs: int, family: int
-) -> Judgement:
+def of_rules(checks: Sequence[Judgement]) -> str:
+    """What all rules come to: fails where one does, undecided where one is, else holds."""
+    verdicts = {check.verdict for check in checks}
+    return next((one for one in (FAILS, UNDECIDED) if one in verdicts), HOLDS)
+
+
+def _judged(rule: Rule, parts: Sequence[Part], p_values: Sequence[float], runs: int, family: int) -> Judgement:
     verdict, reason, needed = HOLDS, "", None
     worst = min(range(len(parts)), key=lambda place: _margin(parts[place]))
     if min(p_values) < SIZE:
@@ -104,7 +101,7 @@ def _judged(
         place=part.place,
         cells=len(parts),
         paper=rule.paper,
-        note=note,
+        note=part.note,
         reason=reason,
         needed=needed,
     )

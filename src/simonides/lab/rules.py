@@ -6,7 +6,7 @@ A rule gives its parts: for each cell, slope or difference an estimate, and the 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from simonides.base import Estimate, SimonidesError, check_name, lack_of_fit, share_interval
+from simonides.base import UNKNOWN, Estimate, SimonidesError, check_name, lack_of_fit, share_interval
 from simonides.lab.cell_values import CellValues, Where, cell_values, check_column, selected
 from simonides.lab.grid import Value
 
@@ -49,13 +49,17 @@ class Reported:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One number that has to lie in [low, high]; `count` of `total` where it is a share that was counted."""
+    """One number that has to lie in [low, high]; `count` of `total` where it is a share that was counted.
+
+    `note` says more of it, such as how straight the line is whose slope it is.
+    """
 
     estimate: Estimate
     low: float
     high: float
     place: str = ""
     counted: tuple[float, int] | None = None
+    note: str = ""
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
         """Of the number."""
@@ -104,9 +108,7 @@ class _Rule:
         for entry in fields(self):
             value = getattr(self, entry.name)
             kind = _KINDS.get(str(entry.type))
-            if kind is not None and (
-                not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
-            ):
+            if kind is not None and (not isinstance(value, kind) or isinstance(value, bool)):
                 wanted = _NAMES.get(str(entry.type), entry.type)
                 raise SimonidesError(f"{type(self).__name__}({entry.name}={value!r}): expected {wanted}.")
 
@@ -122,10 +124,6 @@ class _Rule:
 _KINDS: dict[str, Any] = {
     "<class 'str'>": str,
     "<class 'float'>": (int, float),
-    "<class 'bool'>": bool,
-    "<class 'tuple'>": tuple,
-    "str": str,
-    "float": (int, float),
     str(Where): Mapping,
     str(Reported | None): (Reported, type(None)),
     str(tuple[str, ...]): tuple,
@@ -267,15 +265,11 @@ class Exponent(_Rule):
 
     def parts(self, table: pl.DataFrame) -> list[Part]:
         """The slope."""
-        return [self.fitted(table)[0]]
-
-    def fitted(self, table: pl.DataFrame) -> tuple[Part, str]:
-        """The slope, and how straight the line is, in words."""
         column = self.of.column if isinstance(self.of, Crossing) else self.of
-        return self.fitted_to(cell_values(selected(table, self.where), column))
+        return [self.fitted_to(cell_values(selected(table, self.where), column))]
 
-    def fitted_to(self, values: CellValues) -> tuple[Part, str]:
-        """The same from the values of the cells that it is about."""
+    def fitted_to(self, values: CellValues) -> Part:
+        """The slope, and how straight the line is, from the values of the cells that it is about."""
         x, y, changes, settings = self._points(values)
         weights = _within(np.log(x), settings)
         square = float(weights @ weights)
@@ -283,14 +277,15 @@ class Exponent(_Rule):
             raise SimonidesError(
                 f"rule '{self}' needs two values of {product_name(self.against)}; the table has fewer."
             )
-        slope = float(weights @ y / square)
-        estimate = values.estimate((weights / square) @ changes, slope)
-        part = Part(estimate=estimate, low=self.low, high=self.high)
         if not np.all(np.isfinite(y)):
-            return Part(
-                estimate=Estimate(value=math.nan, error=math.inf, freedom=0), low=self.low, high=self.high
-            ), ""
-        return part, self._straightness(values, x, y, changes, settings, slope)
+            return Part(estimate=UNKNOWN, low=self.low, high=self.high)
+        slope = float(weights @ y / square)
+        return Part(
+            estimate=values.estimate((weights / square) @ changes, slope),
+            low=self.low,
+            high=self.high,
+            note=self._straightness(values, x, y, changes, settings, slope),
+        )
 
     def _points(self, values: CellValues) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[Any, ...]]]:
         """log y at x, how it changes with the cells' means, and the setting of `given`."""
@@ -328,8 +323,7 @@ class Exponent(_Rule):
             text += f", local slopes {min(local):.2f} to {max(local):.2f}"
             estimates = [values.estimate(change, 0.0) for change in changes]
             errors = np.array([one.error for one in estimates])
-            centred = y - np.array([y[[s == o for o in settings]].mean() for s in settings])
-            residuals = centred - slope * _within(np.log(x), settings)
+            residuals = _within(y, settings) - slope * _within(np.log(x), settings)
             p = lack_of_fit(residuals, errors, 1 + len(set(settings)), sum(one.freedom for one in estimates))
             if p < 0.01:
                 text += "; the points do not lie on one line (p < 0.01), so the slope is of this range"
@@ -409,13 +403,7 @@ class Threshold(_Rule):
             return parts
         totals = cell_values(chosen, self.trials, whole=True).runs
         return [
-            Part(
-                estimate=part.estimate,
-                low=part.low,
-                high=part.high,
-                place=part.place,
-                counted=(float((shares * total).sum().round()), int(total.sum())),
-            )
+            replace(part, counted=(float((shares * total).sum().round()), int(total.sum())))
             for part, shares, total in zip(parts, values.runs, totals, strict=True)
         ]
 

@@ -87,10 +87,8 @@ def run(
     settings = tuple((overrides or {}).items())
     plans = [Plan(file, scale, settings) for file in find(target)]
     ran = _run(plans, engine, Store(store), device, tell, shown)
-    while until_decided and (
-        more := [_with_more(one, until_decided) for one in ran if _with_more(one, until_decided)]
-    ):
-        again = _run([plan for plan in more if plan is not None], engine, Store(store), device, tell, shown)
+    while more := [plan for one in ran if (plan := _with_more(one, until_decided)) is not None]:
+        again = _run(more, engine, Store(store), device, tell, shown)
         better = {one.plan.file.id: one for one in again}
         ran = [better.get(one.plan.file.id, one) for one in ran]
     return ran
@@ -98,9 +96,11 @@ def run(
 
 def _with_more(ran: Ran, most: int) -> Plan | None:
     """The plan with as many runs as would decide, if that is more than there are and no more than allowed."""
-    needs = [check.needed for check in ran.verdict.checks if check.needed] if ran.verdict is not None else []
     plan = ran.plan
-    if ran.verdict is None or ran.verdict.verdict != UNDECIDED or not needs or plan.grid.seeds >= most:
+    if ran.verdict is None or ran.verdict.verdict != UNDECIDED or plan.grid.seeds >= most:
+        return None
+    needs = [check.needed for check in ran.verdict.checks if check.needed]
+    if not needs:
         return None
     # what was needed is itself known roughly: a tenth more
     return replace(plan, seeds=min(most, max(plan.grid.seeds + 1, math.ceil(1.1 * max(needs)))))

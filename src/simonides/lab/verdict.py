@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from simonides.base import SimonidesError
-from simonides.lab.judging import FAILS, HOLDS, PARTLY, UNDECIDED, Judgement, judge_rules
+from simonides.lab.judging import HOLDS, PARTLY, UNDECIDED, Judgement, judge_rules, of_rules
 from simonides.lab.locking import from_json, history_of
 from simonides.lab.plan import Plan
 from simonides.lab.point import Point
@@ -179,7 +179,6 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         except SimonidesError:
             if not gathered.missing:
                 raise
-    verdicts = {check.verdict for check in checks}
     if gathered.missing or not checks:
         verdict = UNDECIDED
         reason = f"{gathered.missing} of {len(plan.points)} runs are missing"
@@ -190,14 +189,11 @@ def judge(plan: Plan, gathered: Gathered) -> Verdict:
         reason = f"{plan.grid.seeds} seeds a cell, where an interval needs at least {LEAST_SEEDS}"
     elif gathered.diverged:
         verdict = UNDECIDED
-    elif FAILS in verdicts or UNDECIDED in verdicts:
-        verdict = FAILS if FAILS in verdicts else UNDECIDED
+    elif (verdict := of_rules(checks)) != HOLDS:
         first = next(check for check in checks if check.verdict == verdict)
         reason = f"{first.quantity}: {first.reason}"
     elif plan.claim.untested:
         verdict, reason = PARTLY, f"not tested: {plan.claim.untested}"
-    else:
-        verdict = HOLDS
     if gathered.diverged:
         point, why = gathered.diverged[0]
         count = f"{len(gathered.diverged)} of {gathered.present} runs diverged and count in no mean"
@@ -236,16 +232,11 @@ def _changes(plan: Plan, gathered: Gathered, verdict: str) -> tuple[Change, ...]
             try:
                 rules = [from_json(rule) for rule in before["rules"]]
                 checks = judge_rules(rules, _copied(plan, gathered.table), plan.grid.seeds)
-                was = _of_checks(checks)
+                was = of_rules(checks)
             except SimonidesError:  # a column or a parameter of before is there no more
                 was = "cannot be judged now"
         changes.append(Change(date=after["date"], reason=after["reason"], before=was))
     return tuple(changes)
-
-
-def _of_checks(checks: tuple[Judgement, ...]) -> str:
-    verdicts = {check.verdict for check in checks}
-    return next((one for one in (FAILS, UNDECIDED) if one in verdicts), HOLDS)
 
 
 def _copied(plan: Plan, table: pl.DataFrame) -> pl.DataFrame:

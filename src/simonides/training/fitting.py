@@ -30,6 +30,11 @@ Loss = Callable[[Any, Any], Float[Tensor, "*runs"]]
 Event = Callable[[TrainingState], None]
 # updates between two looks at whether losses on another device are finite: each look waits for the device
 _PATIENCE = 32
+# optimisers of torch that do otherwise than a step from each run's own gradient
+_UNSUPPORTED: dict[type[Optimizer], str] = {
+    torch.optim.LBFGS: "it evaluates the loss by itself; give LineSearch",
+    torch.optim.Adafactor: "its steps mix the runs of a stack",
+}
 
 
 class DivergedTraining(DivergenceError):  # noqa: N818 - its base says that it is an error
@@ -181,13 +186,9 @@ def _made(optimiser: Callable[[list[nn.Parameter]], Optimizer], trained: list[nn
             f"optimiser came as {type(optimiser).__name__}, and makes {type(made).__name__}; give a function of the "
             "parameters, such as lambda parameters: torch.optim.Adam(parameters, 1e-3)."
         )
-    if isinstance(made, (torch.optim.LBFGS, torch.optim.Adafactor)):
-        why = (
-            "it evaluates the loss by itself; give LineSearch"
-            if isinstance(made, torch.optim.LBFGS)
-            else ("its steps mix the runs of a stack")
-        )
-        raise SimonidesError(f"{type(made).__name__} is not supported: {why}.")
+    for kind, why in _UNSUPPORTED.items():
+        if isinstance(made, kind):
+            raise SimonidesError(f"{kind.__name__} is not supported: {why}.")
     own = {id(parameter) for parameter in trained}
     if any(id(parameter) not in own for group in made.param_groups for parameter in group["params"]):
         raise SimonidesError(
