@@ -25,26 +25,18 @@ def measure(runs: Runs, *, d: int, length: int, steps: int) -> dict[str, Tensor]
     )
     histories = [train(setting, runs, run)[1] for run in range(len(runs))]
     whole = {
-        "context_after_global": [half_risen(h, "accuracy") - half_learned(h, "global_loss") for h in histories],
-        "later_by": [half_risen(h, "accuracy") / half_learned(h, "global_loss") for h in histories],
+        "context_after_global": [half_way(h, "accuracy") - half_way(h, "global_loss") for h in histories],
+        "later_by": [half_way(h, "accuracy") / half_way(h, "global_loss") for h in histories],
         "divergence_fell": [float(h.column("divergence")[0] - h.column("divergence").min()) for h in histories],
     }
     columns = stacked(histories, ["accuracy", "global_loss", "divergence", "output", "key_query", "previous"])
     return {**columns, **alongside(whole, columns["step"].shape[1])}
 
 
-def half_learned(history: History, name: str) -> float:
-    """The first recorded step at which a loss has made half of all its way down."""
-    values = history.column(name)
-    reached = values <= (values[0] + values.min()) / 2
-    return float(history.steps[int(reached.nonzero()[0])])
-
-
-def half_risen(history: History, name: str) -> float:
-    """The first recorded step at which a column has made half of all its way up."""
-    values = history.column(name)
-    reached = values >= (values[0] + values.max()) / 2
-    return float(history.steps[int(reached.nonzero()[0])])
+def half_way(history: History, name: str) -> float:
+    """The first recorded step at which a column has made half of the longest way from where it began."""
+    way = (history.column(name) - history.column(name)[0]).abs()
+    return float(history.steps[int((way >= way.max() / 2).nonzero()[0])])
 
 
 def grid(d: int, length: int, steps: int) -> Grid:
