@@ -17,6 +17,7 @@ from simonides.nn.attention import FactoredStream
 from simonides.nn.block import Block
 from simonides.nn.norms import Norm, make_norm, norm_of
 from simonides.nn.positions import sinusoids
+from simonides.nn.running import counts_are_enough, running_stream
 from simonides.nn.roles import Sizes, check_head, check_sequences, check_tokens
 from simonides.nn.transformer_config import TransformerConfig
 from simonides.nn.watching import Interventions, Trace, Watch
@@ -98,6 +99,12 @@ class Transformer(nn.Module):
         at: Int[Tensor, "B Q"] | None = None,
     ) -> Float[Tensor, "B Q d"]:
         """The stream that is unembedded, behind the last norm; names to the watch begin with `prefix`."""
+        size, length = self.config.vocabulary, tokens.shape[-1]
+        if watch is None and mask is None and at is None and self.config.layers == 1:
+            if counts_are_enough(self.blocks[0], size, length):
+                own = self._looked_up(tokens, torch.eye(size, dtype=self.W_E.dtype, device=self.W_E.device))
+                stream = running_stream(self.blocks[0], self.W_E, own)
+                return self.final_norm(stream) if self.config.norm == "pre" else stream
         stream, known = self._start(tokens)
         factored: FactoredStream | None = known
         if watch is not None:
@@ -231,18 +238,22 @@ class Transformer(nn.Module):
         return {name: value for part in parts for name, value in part.named_parameters(recurse=False)}
 
     def _start(self, tokens: Tensor) -> tuple[Tensor, FactoredStream]:
+        stream = self._looked_up(tokens, self.W_E)
+        places = None if self.positions is None else self.positions[: tokens.shape[-1]]
+        return stream if places is None else stream + places, FactoredStream(self.W_E, places, tokens)
+
+    def _looked_up(self, tokens: Tensor, table: Float[Tensor, "N k"]) -> Float[Tensor, "B T k"]:
+        """The tokens' rows of a table, of sequences that the model can read."""
         check_sequences(tokens)
         length = tokens.shape[-1]
         if length > self.config.length:
             raise SimonidesError(f"{length} positions; this model was made for {self.config.length}.")
-        places = None if self.positions is None else self.positions[:length]
         # embedding's backward adds rows by token, indexing's does not
         try:
-            stream = nn.functional.embedding(tokens, self.W_E)
+            return nn.functional.embedding(tokens, table)
         except (IndexError, RuntimeError):
             check_tokens(tokens, self.config.vocabulary)
             raise
-        return stream if places is None else stream + places, FactoredStream(self.W_E, places, tokens)
 
     def _through(
         self,

@@ -37,7 +37,7 @@ claim = Claim(
     references=["nichani2025factual"],
     scales={
         "smoke": product(d=[8, 12, 16]).with_seeds(5),
-        "desk": product(d=[8, 16, 32, 64]).with_seeds(8),
+        "desk": product(d=[8, 16, 32, 64]).with_seeds(5),
         "paper": product(d=[8, 11, 16, 22, 32, 45, 64, 90, 128, 181, 256]).with_seeds(5),
     },
     measure=measure,
