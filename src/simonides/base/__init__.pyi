@@ -31,6 +31,7 @@ from .machine import check_memory as check_memory
 from .machine import chosen_device as chosen_device
 from .machine import machine_memory as machine_memory
 from .machine import out_of_memory as out_of_memory
+from .pages import SHEET as SHEET
 from .pages import package_version as package_version
 from .pages import page as page
 from .pages import place_figure as place_figure

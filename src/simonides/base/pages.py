@@ -11,6 +11,8 @@ from markupsafe import Markup
 from simonides.base.files import write_bytes
 
 _TEMPLATES = Path(__file__).parent / "templates"
+# a page of a summary, figures, tables and the files that have all numbers
+SHEET = _TEMPLATES / "sheet.html"
 
 
 def page(template: Path, **values: Any) -> str:

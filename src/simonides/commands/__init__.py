@@ -9,6 +9,7 @@ from tyro.conf import subcommand
 
 from simonides.commands import (
     cite,
+    count,
     explore,
     inspect,
     list_claims,
@@ -37,6 +38,7 @@ _MODULES = {
     pretrain.Pretrain: pretrain,
     inspect.Inspect: inspect,
     truncate.Truncate: truncate,
+    count.Count: count,
     explore.Explore: explore,
 }
 
@@ -54,6 +56,7 @@ Command = (
     | Annotated[pretrain.Pretrain, subcommand("pretrain")]
     | Annotated[inspect.Inspect, subcommand("inspect")]
     | Annotated[truncate.Truncate, subcommand("truncate")]
+    | Annotated[count.Count, subcommand("count")]
     | Annotated[explore.Explore, subcommand("explore")]
 )
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

@@ -126,6 +126,11 @@ class EncoderDecoder(nn.Module):
         self.prompts = nn.Parameter(scale * torch.randn(config.prompts, d, generator=generator))
         self.layers = nn.ModuleList(CrossBlock(config, generator) for _ in range(config.layers))
 
+    @property
+    def blocks(self) -> list[CrossBlock]:
+        """The decoder's layers, typed."""
+        return [block for block in self.layers if isinstance(block, CrossBlock)]
+
     def forward(
         self, tokens: Int[Tensor, "B T"], mask: Bool[Tensor, "B T"] | None = None, watch: Watch | None = None
     ) -> Float[Tensor, "B P outputs"]:

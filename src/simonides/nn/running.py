@@ -55,7 +55,11 @@ def running_stream(
 
 
 def _fed_forward(
-    block: Block, own: Tensor, embeddings: Tensor, coefficients: Float[Tensor, "B T K"], table: Float[Tensor, "K d"]
+    block: Block,
+    own: Tensor,
+    embeddings: Tensor,
+    coefficients: Float[Tensor, "B T K"],
+    table: Float[Tensor, "K d"],
 ) -> Float[Tensor, "B T d"]:
     """The stream coefficients @ table, after the feed-forward."""
     config, feed_forward = block.config, block.feed_forward
@@ -66,21 +70,31 @@ def _fed_forward(
         norm = block.feed_forward_norm
         if config.norm_kind == "layer":
             read = read - read.mean(-1, keepdim=True)
+        epsilon, gain = norm.eps, norm.get_parameter("weight")
+        assert isinstance(epsilon, float)
         squares = ((coefficients @ (read @ read.mT)) * coefficients).sum(-1, keepdim=True) / config.d
-        scaled = coefficients * (squares + norm.eps).rsqrt()
-        read = read * norm.weight
+        scaled = coefficients * (squares + epsilon).rsqrt()
+        read = read * gain
     into = read @ feed_forward.W_in.mT
     if feed_forward.b_in is not None:
         scaled = torch.cat([scaled, torch.ones_like(scaled[..., :1])], -1)
         into = torch.cat([into, feed_forward.b_in[None]])
     rows = _ByChunks.apply(  # type: ignore[no-untyped-call]
-        coefficients.flatten(0, 1), table, scaled.flatten(0, 1), into, feed_forward.W_out.mT, feed_forward.activation
+        coefficients.flatten(0, 1),
+        table,
+        scaled.flatten(0, 1),
+        into,
+        feed_forward.W_out.mT,
+        feed_forward.activation,
     )
     return rows.unflatten(0, scaled.shape[:-1])
 
 
 class _ByChunks(torch.autograd.Function):
-    """c @ table + s(x @ into) @ out by a few rows at a time: hidden units stay in the cache, made again for gradients."""
+    """c @ table + s(x @ into) @ out by a few rows at a time, so that hidden units stay in the cache.
+
+    They are made again for gradients.
+    """
 
     @staticmethod
     def forward(c: Tensor, table: Tensor, x: Tensor, into: Tensor, out: Tensor, activation: str) -> Tensor:

@@ -17,8 +17,8 @@ from simonides.nn.attention import FactoredStream
 from simonides.nn.block import Block
 from simonides.nn.norms import Norm, make_norm, norm_of
 from simonides.nn.positions import sinusoids
-from simonides.nn.running import counts_are_enough, running_stream
 from simonides.nn.roles import Sizes, check_head, check_sequences, check_tokens
+from simonides.nn.running import counts_are_enough, running_stream
 from simonides.nn.transformer_config import TransformerConfig
 from simonides.nn.watching import Interventions, Trace, Watch
 
@@ -99,12 +99,12 @@ class Transformer(nn.Module):
         at: Int[Tensor, "B Q"] | None = None,
     ) -> Float[Tensor, "B Q d"]:
         """The stream that is unembedded, behind the last norm; names to the watch begin with `prefix`."""
-        size, length = self.config.vocabulary, tokens.shape[-1]
-        if watch is None and mask is None and at is None and self.config.layers == 1:
-            if counts_are_enough(self.blocks[0], size, length):
-                own = self._looked_up(tokens, torch.eye(size, dtype=self.W_E.dtype, device=self.W_E.device))
-                stream = running_stream(self.blocks[0], self.W_E, own)
-                return self.final_norm(stream) if self.config.norm == "pre" else stream
+        plain = watch is None and mask is None and at is None
+        size = self.config.vocabulary
+        if plain and len(self.layers) == 1 and counts_are_enough(self.blocks[0], size, tokens.shape[-1]):
+            own = self._looked_up(tokens, torch.eye(size, dtype=self.W_E.dtype, device=self.W_E.device))
+            stream = running_stream(self.blocks[0], self.W_E, own)
+            return self.final_norm(stream) if self.config.norm == "pre" else stream
         stream, known = self._start(tokens)
         factored: FactoredStream | None = known
         if watch is not None:

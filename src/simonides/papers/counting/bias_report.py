@@ -2,23 +2,31 @@
 
 Golkar et al. (2024), section 5. A reader that attends with weight w to each of n counted tokens, and with B w to all
 others together, sees the share n/(n + B) and nothing else. It must have learned B, so it answers n B_train/B_test
-when B changes. The report names the tokens that B is made of from attention, predicts slopes under shifted laws before it
-measures them, and checks the cause by changing attention. Letters: `B` strings, `P` readers, `T` places, `K` classes
+when B changes. The report names the tokens that B is made of, predicts slopes under shifted laws before it measures
+them, and checks the cause by changing attention. Letters: `B` strings, `P` readers, `T` places, `K` classes
 of tokens.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from simonides.base import SimonidesError, check_at_least
 from simonides.nn import Interventions, Trace, mask
 from simonides.papers.counting.laws import best_constant, predicted_slope
-from simonides.papers.counting.strings import BEGINNING, CLOSE, ONE, OPEN, ZERO, ContextualCounting, CountingStrings
+from simonides.papers.counting.strings import (
+    BEGINNING,
+    CLOSE,
+    ONE,
+    OPEN,
+    ZERO,
+    ContextualCounting,
+    CountingStrings,
+)
 
 CLASSES = ("ones inside", "ones elsewhere", "zeros inside", "zeros elsewhere", "[", "]", "beginning", "registers")
 COUNTED = CLASSES[0]
@@ -30,6 +38,7 @@ WOULD_BE_BIASES = {
 }
 
 
+@runtime_checkable
 class ShowsAttention(Protocol):
     """A model that gives logits of each region's answer, and lets its reading attention be seen and changed."""
 
@@ -86,6 +95,7 @@ class ReaderReport:
         accuracy, slope: on strings of the law it was trained on.
         classes: by name of the class.
         bias: of `WOULD_BE_BIASES` the one that takes most attention.
+        bias_share: of the reader's attention, on `bias`.
         bias_attention: B, the attention of all others in units of one counted token.
         doubled, halved: slope when attention to the tokens of `bias` is doubled or halved against all else; 1/2 and 2
             where they alone are compared with.
@@ -97,6 +107,7 @@ class ReaderReport:
     slope: float
     classes: Mapping[str, ClassReport]
     bias: str
+    bias_share: float
     bias_attention: float
     doubled: float
     halved: float
@@ -162,7 +173,9 @@ def bias_report(
     shifts = usual_shifts(task) if shifts is None else shifts
     for name, law in shifts.items():
         if law.most_regions > task.most_regions:
-            raise SimonidesError(f"shift {name!r} has {law.regions} regions; this model was made for {task.regions}.")
+            raise SimonidesError(
+                f"shift {name!r} has {law.regions} regions; this model was made for {task.regions}."
+            )
     generator = torch.Generator().manual_seed(seed)
     sample = task.sample(strings, generator)
     trained = _Seen(model, task, sample, attention)
@@ -173,7 +186,8 @@ def bias_report(
     readers = []
     for region in range(sample.counts.shape[1]):
         own = {name: reports[region] for name, reports in classes.items()}
-        bias = max(WOULD_BE_BIASES, key=lambda name: float(trained.taken(WOULD_BE_BIASES[name])[:, region].mean()))
+        shares = {name: float(trained.taken(of)[:, region].mean()) for name, of in WOULD_BE_BIASES.items()}
+        bias = max(shares, key=shares.__getitem__)
         if bias not in scaled:
             scaled[bias] = (_scaled(trained, bias, 2.0), _scaled(trained, bias, 0.5))
         doubled, halved = scaled[bias]
@@ -184,6 +198,7 @@ def bias_report(
                 slope=trained.slope(region),
                 classes=own,
                 bias=bias,
+                bias_share=shares[bias],
                 bias_attention=trained.bias(region),
                 doubled=trained.slope(region, doubled),
                 halved=trained.slope(region, halved),
@@ -203,6 +218,8 @@ class _Seen:
     def __init__(
         self, model: ShowsAttention, task: ContextualCounting, strings: CountingStrings, attention: str
     ) -> None:
+        if isinstance(model, nn.Module):
+            strings = strings.on(next(model.parameters()).device)
         self.model, self.strings, self.name = model, strings, attention
         self.labels, self.beyond = task.labels(strings)
         self.count = strings.counts.shape[1]

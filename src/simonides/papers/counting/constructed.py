@@ -37,11 +37,15 @@ def constructed_counter(task: ContextualCounting, bias: str = "beginning") -> En
     """
     check_name("bias", bias, BIASES)
     if task.nested or task.target != "count":
-        raise SimonidesError("the construction counts in regions that do not lie in one another; give another task.")
+        raise SimonidesError(
+            "the construction counts in regions that do not lie in one another; give another task."
+        )
     if bias == "beginning" and not task.beginning:
         raise SimonidesError("this task has no beginning to compare with; give beginning=True, or another bias.")
     if not isinstance(task.regions, int) and bias in ("[", "]"):
-        raise SimonidesError(f"{bias} varies in number where regions = {task.regions}; compare with the beginning.")
+        raise SimonidesError(
+            f"{bias} varies in number where regions = {task.regions}; compare with the beginning."
+        )
     size, regions = task.vocabulary, task.most_regions
     share, mark, constant = size, size + 1, size + 1 + regions
     d, hidden = constant + 1, 4 * regions

@@ -188,5 +188,6 @@ def _log_choose(n: Tensor | float, k: Tensor | float) -> Tensor:
 def _binomial(most: int, p: float) -> Float[Tensor, "l n"]:
     """p(n | l) for l and n from 0 to `most`."""
     sizes, n = torch.arange(most + 1, dtype=torch.float64)[:, None], torch.arange(most + 1, dtype=torch.float64)
-    logs = _log_choose(sizes, n) + torch.xlogy(n, torch.tensor(p)) + torch.xlogy((sizes - n).clamp_min(0), torch.tensor(1 - p))
+    hit, miss = torch.tensor([p, 1 - p], dtype=torch.float64)
+    logs = _log_choose(sizes, n) + torch.xlogy(n, hit) + torch.xlogy((sizes - n).clamp_min(0), miss)
     return logs.exp().masked_fill(n > sizes, 0.0)

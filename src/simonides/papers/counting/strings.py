@@ -41,6 +41,15 @@ class CountingStrings:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def on(self, device: torch.device) -> "CountingStrings":
+        """The same on a device."""
+        return CountingStrings(
+            tokens=self.tokens.to(device),
+            counts=self.counts.to(device),
+            opens=self.opens.to(device),
+            closes=self.closes.to(device),
+        )
+
     @property
     def sizes(self) -> Int[Tensor, "B R"]:
         """Places inside each region; -1 where there is none."""
@@ -53,7 +62,7 @@ class CountingStrings:
         return torch.where(self.opens < 0, -1.0, share)
 
     def region_of(self) -> Int[Tensor, "B T"]:
-        """For each place the number of the region that it is inside of, the innermost; -1 outside, and on delimiters."""
+        """For each place the innermost region around it; -1 outside of all, and on delimiters."""
         region = torch.full_like(self.tokens, -1)
         places = torch.arange(self.tokens.shape[1], device=self.tokens.device)
         for number, (start, end) in enumerate(zip(self.opens.unbind(1), self.closes.unbind(1), strict=True)):
@@ -107,13 +116,17 @@ class ContextualCounting:
             check_at_least("classes", self.classes, 2)
         low, high = self.share_of_ones
         if not 0 <= low <= high <= 1:
-            raise SimonidesError(f"ones = {self.ones}; give a probability, or the least and the largest of several.")
+            raise SimonidesError(
+                f"ones = {self.ones}; give a probability, or the least and the largest of several."
+            )
         if self.fixed_region is not None:
             check_at_least("fixed_region", self.fixed_region, 0)
             if self.min_region:
                 raise SimonidesError("fixed_region and min_region both say how long regions are; give one.")
         if self.nested and (self.min_region or self.fixed_region is not None):
-            raise SimonidesError("nested regions have no least or fixed length; leave min_region and fixed_region out.")
+            raise SimonidesError(
+                "nested regions have no least or fixed length; leave min_region and fixed_region out."
+            )
         room, needed = _ends(self.length)[0], self.most_regions * (2 + (self.fixed_region or self.min_region))
         if room < needed:
             inside = self.fixed_region or self.min_region
@@ -154,8 +167,8 @@ class ContextualCounting:
             return self.levels
         return self.classes or _ends(self.length)[1] // 2 + 1
 
-    def sample(self, batch: int, generator: torch.Generator, device: torch.device | None = None) -> CountingStrings:
-        """Fresh strings, drawn on the CPU."""
+    def sample(self, batch: int, generator: torch.Generator) -> CountingStrings:
+        """Fresh strings, on the CPU."""
         check_at_least("batch", batch, 1)
         length = int(_drawn(self.length, 1, generator))
         regions = _drawn(self.regions, batch, generator)
@@ -165,7 +178,7 @@ class ContextualCounting:
         if high > low:
             share = low + (high - low) * torch.rand(batch, 1, generator=generator)
         digits = (torch.rand(batch, length, generator=generator) < share).long()
-        return _assembled(digits, opens, closes, self.before, self.beginning, device)
+        return _assembled(digits, opens, closes, self.before, self.beginning)
 
     def shifted(self, **changes: object) -> "ContextualCounting":
         """The same law but for some of its fields, with the same classes."""
@@ -184,7 +197,7 @@ class ContextualCounting:
         self, length: int, regions: Int[Tensor, " B"], generator: torch.Generator
     ) -> tuple[Int[Tensor, "B R"], Int[Tensor, "B R"]]:
         """Places of [ and ] of each region in the string; -1 where there is none."""
-        batch, most = len(regions), self.most_regions
+        most = self.most_regions
         there = torch.arange(most) < regions[:, None]
         if self.fixed_region is not None:
             # a region counts as one place where its [ stands, and is then made as long as it is
@@ -219,9 +232,13 @@ def read_strings(texts: Sequence[str], task: ContextualCounting) -> CountingStri
     plain = ["".join(text.split()) for text in texts]
     for text in plain:
         if strange := sorted(set(text) - set("01[]")):
-            raise SimonidesError(f"{text[:40]!r} has the characters {''.join(strange)!r}; write 0, 1, [ and ] alone.")
+            raise SimonidesError(
+                f"{text[:40]!r} has the characters {''.join(strange)!r}; write 0, 1, [ and ] alone."
+            )
         if len(text) != len(plain[0]) or not text:
-            raise SimonidesError(f"strings of {len(plain[0])} and {len(text)} characters; give strings of one length.")
+            raise SimonidesError(
+                f"strings of {len(plain[0])} and {len(text)} characters; give strings of one length."
+            )
         if len(text) > task.longest - task.before:
             raise SimonidesError(f"{text[:40]!r} has {len(text)} characters; this task has {task.length} at most.")
     opens = torch.full((len(plain), task.most_regions), -1)
@@ -230,7 +247,7 @@ def read_strings(texts: Sequence[str], task: ContextualCounting) -> CountingStri
         for number, (start, end) in enumerate(_brackets(text, task)):
             opens[row, number], closes[row, number] = start, end
     digits = torch.tensor([[int(c == "1") for c in text] for text in plain])
-    return _assembled(digits, opens, closes, task.before, task.beginning, None)
+    return _assembled(digits, opens, closes, task.before, task.beginning)
 
 
 def written(strings: CountingStrings) -> list[str]:
@@ -265,7 +282,6 @@ def _assembled(
     closes: Int[Tensor, "B R"],
     before: int,
     beginning: bool,
-    device: torch.device | None,
 ) -> CountingStrings:
     """Digits with their delimiters, counted, behind what stands before the string."""
     batch = len(digits)
@@ -279,10 +295,9 @@ def _assembled(
     ones = (string == ONE).cumsum(1)
     counts = ones.gather(1, closes.clamp_min(0)) - ones.gather(1, opens.clamp_min(0))
     head = torch.arange(before) + BEGINNING + int(not beginning)
-    moved = (t.masked_fill(~there, -1 - before) + before for t in (opens, closes))
-    tensors = (torch.cat([head.expand(batch, -1), string], 1), counts.masked_fill(~there, -1), *moved)
-    tokens, answers, starts, ends = (t if device is None else t.to(device) for t in tensors)
-    return CountingStrings(tokens=tokens, counts=answers, opens=starts, closes=ends)
+    starts, ends = (places.masked_fill(~there, -1 - before) + before for places in (opens, closes))
+    tokens = torch.cat([head.expand(batch, -1), string], 1)
+    return CountingStrings(tokens=tokens, counts=counts.masked_fill(~there, -1), opens=starts, closes=ends)
 
 
 def _places(

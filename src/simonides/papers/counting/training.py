@@ -53,6 +53,23 @@ class TrainedCounters:
     models: tuple[EncoderDecoder, ...]
     history: History
 
+    @property
+    def accuracies(self) -> Float[Tensor, "records runs R"]:
+        """Of each region, at every recorded step."""
+        names = [name for name in self.history.columns if name.startswith("accuracy_")]
+        return torch.stack([self.history.column(name) for name in names], -1)
+
+    @property
+    def worst(self) -> Float[Tensor, " runs"]:
+        """The accuracy of each run's worst region at the end."""
+        return self.accuracies[-1].amin(-1)
+
+    def of_run(self, run: int) -> History:
+        """What was recorded of one run."""
+        own = History()
+        own.restore(self.history.steps, {name: values[:, run] for name, values in self.history.columns.items()})
+        return own
+
 
 def train_counters(
     task: ContextualCounting,
@@ -85,7 +102,7 @@ def train_counters(
     device = device or torch.device("cpu")
     models = [make_counter(config, generator) for generator in generators]
     stack = StackedModel(models).to(device)
-    tested = task.sample(training.tested, torch.Generator().manual_seed(0), device)
+    tested = task.sample(training.tested, torch.Generator().manual_seed(0)).on(device)
 
     def draw(own: Sequence[torch.Generator], runs: Sequence[int]) -> tuple[Tensor, Tensor]:
         drawn = _same_length(task, training.batch, own)
@@ -96,7 +113,9 @@ def train_counters(
 
     def seen(model: StackedModel) -> dict[str, Tensor]:
         labels = task.labels(tested)[0]
-        right = torch.stack([right_share(logits, labels) for logits in model(tested.tokens.expand(model.runs, -1, -1))])
+        right = torch.stack(
+            [right_share(logits, labels) for logits in model(tested.tokens.expand(model.runs, -1, -1))]
+        )
         return {f"accuracy_{number + 1}": share for number, share in enumerate(right.unbind(1))}
 
     def finished(record: dict[str, Tensor], step: int) -> Tensor:

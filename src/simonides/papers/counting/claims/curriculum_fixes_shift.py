@@ -1,0 +1,88 @@
+"""Beyond the paper: strings of random length with a random number of regions force a comparison that always holds.
+
+If nothing but the beginning is the same in all strings, the beginning is all that can be compared with; a register
+beside it makes another such token, and forces nothing.
+"""
+
+import math
+
+from torch import Tensor
+
+from simonides.lab import Claim, Grid, Ordered, Runs, Threshold, product
+from simonides.lab.figures import Overlay
+from simonides.papers.counting.bias_report import bias_report
+from simonides.papers.counting.claims._training import best_counters, columns
+from simonides.papers.counting.strings import ContextualCounting
+
+LAWS = ("fixed", "register", "random")
+# stands for a slope of zero
+_LEAST = 1e-3
+
+
+def measure(runs: Runs, *, law: str, length: int, regions: int, steps: int) -> dict[str, Tensor]:
+    """The larger |log slope| of the first region on shorter strings and alone, and what it compares with."""
+    shortest = round(0.6 * length)
+    task = ContextualCounting(
+        length=(shortest, length) if law == "random" else length,
+        regions=(1, regions) if law == "random" else regions,
+        registers=int(law == "register"),
+    )
+    full = task.shifted(length=length, regions=regions)
+    shifts = {"shorter": full.shifted(length=shortest), "one region": full.shifted(regions=1)}
+    rows = []
+    for seed, counter in zip(runs.seeds, best_counters(runs, task, steps, region=0), strict=True):
+        reader = bias_report(counter.model, full, shifts, strings=1000, seed=seed % 2**31).readers[0]
+        errors = [abs(math.log(max(shift.slope, _LEAST))) for shift in reader.shifts.values()]
+        there = float(reader.bias in ("beginning", "registers"))
+        rows.append({"error": max(errors), "always_there": there, "accuracy": counter.accuracy})
+    return columns(rows)
+
+
+def grid(length: int, regions: int, steps: int, seeds: int) -> Grid:
+    """Laws of training."""
+    return product(law=list(LAWS), length=[length], regions=[regions], steps=[steps]).with_seeds(seeds)
+
+
+claim = Claim(
+    question="Do random lengths and numbers of regions make a counter that holds elsewhere?",
+    source="Beyond Golkar et al. (2024)",
+    references=["golkar2024contextual"],
+    scales={
+        "smoke": grid(12, 2, 100, 5),
+        "desk": grid(32, 2, 1500, 5),
+        "paper": grid(512, 4, 60_000, 6),
+    },
+    measure=measure,
+    rules=[
+        Threshold(
+            column="error",
+            at_most=0.1,
+            where={"law": "random"},
+            says="|log of the slope| under shifts, trained on random strings",
+        ),
+        Ordered(
+            column="error",
+            by="law",
+            order=("random", "fixed"),
+            says="|log of the slope| under shifts, fixed law less random law",
+        ),
+        Threshold(
+            column="error",
+            at_most=0.1,
+            where={"law": "register"},
+            says="|log of the slope| under shifts, a register",
+        ),
+    ],
+    sanity=[Threshold(column="accuracy", at_least=0.3)],
+    figures=[
+        Overlay(
+            y="error",
+            x="law",
+            title="How far answers are scaled under shifts",
+            x_label="law of training",
+            y_label="|log of answer / count|",
+            log="",
+            smooth=False,
+        )
+    ],
+)
