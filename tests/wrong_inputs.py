@@ -36,6 +36,32 @@ run PIPE.csv => no claim or paper is called 'PIPE.csv'
 run TEXT => is no Python file; give one that ends in .py.
 run '' => no claim or paper is called ''
 run /dev/zero => no claim or paper is called '/dev/zero'
+count '[01' => the [ at 0 has no ] behind it
+count '01]' => the ] at 2 has no [ before it
+count '[a]' => has the characters 'a'; write 0, 1, [ and ] alone
+count '[1[0]]' => lies in another region
+count '[][][][][]' => has 5 regions; this task has 4
+count '' => strings of 0 and 0 characters
+count --length 7 => has no room for 4 regions
+count --length 8 --regions 0 => regions = 0 is too small
+count --length big => invalid
+count --regions 2.5 => invalid
+count --bias x => Expected one of
+count --no-beginning => this task has no beginning to compare with
+count --runs 2 => --runs is of a training; add --train STEPS
+count --alibi-slope 0.1 => --alibi-slope is of a training
+count --train 5 --bias ] --out NEW => --bias is of a counter that is written down
+count --train 5 --runs 0 --out NEW => runs = 0 is too small
+count --train 5 --alibi-slope 0.1 --out NEW => alibi_slope = 0.1 with positions='none'
+count --train 5 --positions alibi --alibi-slope nan --out NEW => slopes
+count --train 5 --d 0 --out NEW => d = 0 is too small
+count --train 5 --rate nan --out NEW => rate = nan
+count --train 5 --rate -1 --out NEW => rate = -1
+count --train -5 => steps
+count --report 3 => strings = 3 is too small
+count --seed -1 => seed = -1 is too small
+count --out OTHERS => holds files that simonides did not write
+count --out FILE => FILE
 recall PIPE.csv --json => is no regular file; give a file.
 recall country-capital France --d -3 => d = -3 is too small; give an integer of at
 recall country-capital --delimiter ';' => country-capital is no file; delimiter, header,

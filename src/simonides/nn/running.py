@@ -70,8 +70,8 @@ def _fed_forward(
         norm = block.feed_forward_norm
         if config.norm_kind == "layer":
             read = read - read.mean(-1, keepdim=True)
-        epsilon, gain = norm.eps, norm.get_parameter("weight")
-        assert isinstance(epsilon, float)
+        epsilon, gain = norm.eps, norm.weight  # a plain tensor in a stack of models
+        assert isinstance(epsilon, float) and isinstance(gain, Tensor)
         squares = ((coefficients @ (read @ read.mT)) * coefficients).sum(-1, keepdim=True) / config.d
         scaled = coefficients * (squares + epsilon).rsqrt()
         read = read * gain
