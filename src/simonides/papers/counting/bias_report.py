@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from simonides.base import SimonidesError, check_at_least
 from simonides.nn import Interventions, Trace, mask
-from simonides.papers.counting.laws import best_constant, predicted_slope
+from simonides.papers.counting.laws import best_constant, predicted_slope, slope_of
 from simonides.papers.counting.strings import (
     BEGINNING,
     CLOSE,
@@ -263,9 +263,8 @@ class _Seen:
 
     def slope(self, region: int, logits: Tensor | None = None) -> float:
         """Of the answers in the counts, through the origin."""
-        counts = self.labels[:, region].clamp_min(0).double()
-        answers = (self.logits if logits is None else logits)[:, region].argmax(-1).double()
-        return float((counts * answers).sum() / counts.square().sum())
+        answers = (self.logits if logits is None else logits)[:, region].argmax(-1)
+        return slope_of(answers, self.labels[:, region])
 
 
 def token_class(strings: CountingStrings) -> dict[str, Bool[Tensor, "B R T"]]:

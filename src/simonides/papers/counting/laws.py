@@ -5,7 +5,7 @@ the attention that the token of comparison takes, in units of one counted token.
 """
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least
@@ -159,6 +159,16 @@ def predicted_slope(trained: float, tested: float) -> float:
     if not (trained > 0 and tested > 0):
         raise SimonidesError(f"bias {trained} in training and {tested} in the test; give numbers above zero.")
     return trained / tested
+
+
+def slope_of(answers: Num[Tensor, " B"], counts: Int[Tensor, " B"]) -> float:
+    """Of answers in counts, through the origin; strings that lack the region, of count -1, are left out.
+
+    >>> slope_of(torch.tensor([4, 8, 7]), torch.tensor([2, 4, -1]))
+    2.0
+    """
+    n = counts.clamp_min(0).double()
+    return float((n * answers.double()).sum() / n.square().sum())
 
 
 def expected_tokens(task: ContextualCounting) -> dict[str, float]:

@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from simonides.cli import main
+
+
+def simonides(*words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([str(word) for word in words])
+    out = capsys.readouterr()
+    return stopped.value.code, out.out, out.err
+
+
+def test_strings_of_different_lengths_are_counted(capsys):
+    code, out, _ = simonides("count", "[0][101]0[1]1[]0", "[1]0[11]", "--report", 20, capsys=capsys)
+    assert code == 0
+    assert "[0][101]0[1]1[]0: 0, 2, 1, 0  (right)" in out
+    assert "[1]0[11]: 1, 2  (right)" in out
+    assert "compares with beginning" in out
+
+
+def test_json_has_answers_and_report(capsys):
+    code, out, _ = simonides("count", "[11]", "--bias", "]", "--report", 20, "--json", capsys=capsys)
+    found = json.loads(out)
+    assert code == 0
+    # it compares with the ] of four regions, and finds one: four times too many
+    assert found["asked"] == [{"string": "[11]", "answers": [8, 0, 0, 0], "counts": [2, -1, -1, -1]}]
+    shift = found["report"]["readers"][0]["shifts"]["one region fewer"]
+    assert abs(shift["slope_by_attention"] - 4 / 3) < 1e-6
+
+
+def test_a_training_writes_its_page_and_goes_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("count", "--train", 30, "--length", 12, "--regions", 1, "--d", 16, "--runs", 2, "--report", 20)
+    code, first, _ = simonides(*words, capsys=capsys)
+    assert code == 0
+    folder = tmp_path / "counting-12-1"
+    assert {"index.html", "counter.safetensors", "counter.json", "regions.csv"} <= {
+        p.name for p in folder.iterdir()
+    }
+    assert "Mean answer against the count" in (folder / "index.html").read_text()
+    weights = (folder / "counter.safetensors").read_bytes()
+    # the same command finds the training done, and gives the same counter
+    code, again, _ = simonides(*words, capsys=capsys)
+    assert (code, again) == (0, first)
+    assert (folder / "counter.safetensors").read_bytes() == weights
