@@ -1,8 +1,8 @@
 """A training step of a counter: from running counts of token types, against dense attention.
 
 Causal, no positions, one layer, d = 64, 128 hidden units, 4 regions, 32 strings a step. The dense step is the same
-model with its attention as T x T weights. The floor of the fast one is the second product of the feed-forward with its two
-transposes; attention, norms and the first product cost K = 10 rows.
+model with its attention as T x T weights. The floor of the fast one is the second product of the feed-forward with its
+two transposes; attention, norms and the first product cost K = 10 rows.
 """
 
 from collections.abc import Iterator

@@ -8,6 +8,8 @@ from .memories.low_rank import LowRankMemory as LowRankMemory
 from .memories.mlp import MLPMemory as MLPMemory
 from .nn.transformer import Transformer as Transformer
 from .nn.transformer_config import TransformerConfig as TransformerConfig
+from .papers.counting.bias_report import bias_report as bias_report
+from .papers.counting.strings import ContextualCounting as ContextualCounting
 from .papers.facts.fact_memory import FactMemory as FactMemory
 from .papers.facts.trained_facts import TrainedFacts as TrainedFacts
 from .probes.bench import make_bench as make_bench

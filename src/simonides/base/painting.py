@@ -25,6 +25,8 @@ def painted(
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     style: Any = {
@@ -47,15 +49,19 @@ def painted(
         # places are worked out once, not for each format
         picture.draw_without_rendering()
         picture.set_layout_engine("none")
-        out = {}
-        for kind in ("svg", "png", "pdf"):
-            buffer = io.BytesIO()
-            # no dates: the same numbers give the same files
-            none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-            metadata = {"svg": none, "pdf": {"CreationDate": None}}.get(kind)
-            transparent = kind == "svg"
-            picture.savefig(buffer, format=kind, dpi=160, metadata=metadata, transparent=transparent)
-            out[kind] = buffer.getvalue()
+        # savefig would draw each format twice, to lay it out once more
+        buffers = {kind: io.BytesIO() for kind in ("svg", "png", "pdf")}
+        picture.set_dpi(160)
+        FigureCanvasAgg(picture).print_png(buffers["png"])
+        # no dates: the same numbers give the same files
+        pdf: Any = FigureCanvasPdf(picture)
+        pdf.print_pdf(buffers["pdf"], metadata={"CreationDate": None})
+        for ground in (picture.patch, *(axes.patch for axes in picture.axes)):
+            ground.set(facecolor="none", edgecolor="none")  # the page's own shows through
+        none = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        svg_canvas: Any = FigureCanvasSVG(picture)
+        svg_canvas.print_svg(buffers["svg"], metadata=none)
+        out = {kind: buffer.getvalue() for kind, buffer in buffers.items()}
     svg = out["svg"].decode()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     out["svg"] = svg.replace("<svg ", f'<svg role="img" aria-label="{_plain(title)}" ', 1).encode()

@@ -86,7 +86,7 @@ def invariant_ceiling(length: int, regions: int, ones: float = 0.5) -> float:
     (P3). Where 0 is the likeliest count for every S it is the best constant answer itself.
 
     >>> round(invariant_ceiling(64, 4), 3), round(float(count_law(64, 4)[0]), 3)
-    (0.223, 0.223)
+    (0.225, 0.225)
     """
     digits = length - 2 * regions
     inside = torch.arange(digits + 1, dtype=torch.float64)

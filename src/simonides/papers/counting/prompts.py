@@ -1,7 +1,8 @@
 """The task for language models: prompts with solved examples, and what became of the replies.
 
 Golkar et al. (2024) ask GPT-4o with four examples: 19, 11 and 2 % right at lengths 128, 256 and 512 when it answers at
-once, 62, 52 and 21 % when it first writes out each region, 94, 59 and 21 % with a running count. The wording here is ours.
+once, 62, 52 and 21 % when it first writes out each region, 94, 59 and 21 % with a running count. The wording here is
+ours.
 """
 
 import re
@@ -45,8 +46,8 @@ def prompts(strings: CountingStrings, examples: CountingStrings, kind: str = "di
     """
     check_name("kind", kind, KINDS)
     task = (
-        "Each string has characters 0, 1, [ and ]. A region is what lies between a [ and the ] that closes it. Give the "
-        f"number of 1s in each region, in the order in which regions open. {_ASKED[kind]}"
+        "Each string has characters 0, 1, [ and ]. A region is what lies between a [ and the ] that closes it. Give "
+        f"the number of 1s in each region, in the order in which regions open. {_ASKED[kind]}"
     )
     solved = [
         f"String: {text}\n{solution(text, counts, kind)}"
