@@ -52,7 +52,8 @@ def painted(
         # savefig would draw each format twice, to lay it out once more
         buffers = {kind: io.BytesIO() for kind in ("svg", "png", "pdf")}
         picture.set_dpi(160)
-        FigureCanvasAgg(picture).print_png(buffers["png"])
+        png: Any = FigureCanvasAgg(picture)
+        png.print_png(buffers["png"])
         # no dates: the same numbers give the same files
         pdf: Any = FigureCanvasPdf(picture)
         pdf.print_pdf(buffers["pdf"], metadata={"CreationDate": None})
