@@ -72,7 +72,8 @@ class ShiftReport:
         bias_tokens: B by number: how many tokens there are of the class that is compared with, over training's.
         bias_attention: B by attention, over training's.
         slope_by_tokens, slope_by_attention: the slopes predicted from them.
-        slope: of the answers in the counts, through the origin.
+        slope: of the answers in the counts, through the origin, over counts that training has and whose predicted
+            answer it has too: at most the reader's `largest`.
         accuracy: share of right answers.
         constant: accuracy of the best constant answer.
     """
@@ -93,6 +94,7 @@ class ReaderReport:
     Arguments:
         region: its number, from 1.
         accuracy, slope: on strings of the law it was trained on.
+        largest: the count below or at which 95 % of the counts of training lie.
         classes: by name of the class.
         bias: of `WOULD_BE_BIASES` the one that takes most attention.
         bias_share: of the reader's attention, on `bias`.
@@ -105,6 +107,7 @@ class ReaderReport:
     region: int
     accuracy: float
     slope: float
+    largest: int
     classes: Mapping[str, ClassReport]
     bias: str
     bias_share: float
@@ -196,14 +199,15 @@ def bias_report(
                 region=region + 1,
                 accuracy=trained.accuracy(region),
                 slope=trained.slope(region),
+                largest=(largest := trained.largest(region)),
                 classes=own,
                 bias=bias,
                 bias_share=shares[bias],
                 bias_attention=trained.bias(region),
-                doubled=trained.slope(region, doubled),
-                halved=trained.slope(region, halved),
+                doubled=trained.slope(region, doubled, largest),
+                halved=trained.slope(region, halved, largest / 2),
                 shifts={
-                    name: _shift_report(trained, seen, bias, region, constants[name])
+                    name: _shift_report(trained, seen, bias, region, largest, constants[name])
                     for name, seen in shifted.items()
                     if region < seen.strings.counts.shape[1]
                 },
@@ -261,10 +265,17 @@ class _Seen:
         answers = (self.logits if logits is None else logits)[:, region].argmax(-1)
         return float((answers == self.labels[:, region])[there].double().mean())
 
-    def slope(self, region: int, logits: Tensor | None = None) -> float:
-        """Of the answers in the counts, through the origin."""
+    def largest(self, region: int) -> int:
+        """The count below or at which 95 % of all lie."""
+        counts = self.labels[:, region]
+        return int(counts[counts >= 0].double().quantile(0.95).ceil())
+
+    def slope(self, region: int, logits: Tensor | None = None, most: float = float("inf")) -> float:
+        """Of the answers in the counts up to one, through the origin."""
         answers = (self.logits if logits is None else logits)[:, region].argmax(-1)
-        return slope_of(answers, self.labels[:, region])
+        counts = self.labels[:, region]
+        # 1 at least, or there would be no slope
+        return slope_of(answers, counts.masked_fill(counts > max(most, 1), -1))
 
 
 def token_class(strings: CountingStrings) -> dict[str, Bool[Tensor, "B R T"]]:
@@ -325,7 +336,9 @@ def _scaled(seen: _Seen, bias: str, factor: float) -> Tensor:
     return seen.run(change=_readers_alone(change, seen.count))
 
 
-def _shift_report(trained: _Seen, seen: _Seen, bias: str, region: int, constant: float) -> ShiftReport:
+def _shift_report(
+    trained: _Seen, seen: _Seen, bias: str, region: int, largest: int, constant: float
+) -> ShiftReport:
     classes = WOULD_BE_BIASES[bias]
     tokens = [float(one.members(*classes)[:, region].sum(-1).double().mean()) for one in (trained, seen)]
     before, now = trained.bias(region), seen.bias(region)
@@ -334,8 +347,8 @@ def _shift_report(trained: _Seen, seen: _Seen, bias: str, region: int, constant:
         bias_tokens=tokens[1] / max(tokens[0], 1e-12),
         bias_attention=now / before,
         slope_by_tokens=by_tokens,
-        slope_by_attention=predicted_slope(before, now),
-        slope=seen.slope(region),
+        slope_by_attention=(expected := predicted_slope(before, now)),
+        slope=seen.slope(region, most=largest / max(expected, 1.0)),
         accuracy=seen.accuracy(region),
         constant=constant,
     )
