@@ -155,7 +155,8 @@ def _say_report(name: str, found: "BiasReport") -> None:
     for reader in found.readers:
         say(
             f"region {reader.region}: right in {reader.accuracy:.1%}, compares with {reader.bias} "
-            f"({reader.bias_share:.0%} of its attention, B = {reader.bias_attention:.3g})"
+            f"({reader.bias_share:.0%} of its attention, B = {reader.bias_attention:.3g}), leans on "
+            f"{reader.leans_on or 'what no shift tells'}"
         )
         for name_of_shift, shift in reader.shifts.items():
             say(

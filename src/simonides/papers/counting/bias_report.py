@@ -7,6 +7,7 @@ them, and checks the cause by changing attention. Letters: `B` strings, `P` read
 of tokens.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -30,11 +31,22 @@ from simonides.papers.counting.strings import (
 
 CLASSES = ("ones inside", "ones elsewhere", "zeros inside", "zeros elsewhere", "[", "]", "beginning", "registers")
 COUNTED = CLASSES[0]
+# stands for a slope of zero
+_LEAST_SLOPE = 1e-3
 # what a reader may compare with, by the classes that it is made of
 WOULD_BE_BIASES = {
     "ones elsewhere": ("ones elsewhere",),
     "zeros": ("zeros inside", "zeros elsewhere"),
     **{name: (name,) for name in ("[", "]", "beginning", "registers")},
+}
+
+# what may be the same in all strings of training; answers scale by its value there over that in other strings
+STATISTICS: dict[str, Callable[[CountingStrings], Tensor]] = {
+    "nothing that changes": lambda strings: torch.ones(len(strings)),
+    "number of regions": lambda strings: (strings.opens >= 0).sum(1),
+    "number of zeros": lambda strings: (strings.tokens == ZERO).sum(1),
+    "number of ones": lambda strings: (strings.tokens == ONE).sum(1),
+    "length": lambda strings: torch.full((len(strings),), strings.tokens.shape[1]),
 }
 
 
@@ -102,6 +114,9 @@ class ReaderReport:
         doubled, halved: slope when attention to the tokens of `bias` is doubled or halved against all else; 1/2 and 2
             where they alone are compared with.
         shifts: by name of the shift.
+        leans_on: of the statistics that may be constant in training, `STATISTICS`, the one whose change explains the
+            slopes under all shifts best: what behaviour says, as `bias` is what attention says. Empty without shifts.
+        unexplained: root mean square of log slope, measured over explained by it; NaN without shifts.
     """
 
     region: int
@@ -115,6 +130,8 @@ class ReaderReport:
     doubled: float
     halved: float
     shifts: Mapping[str, ShiftReport]
+    leans_on: str
+    unexplained: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +211,12 @@ def bias_report(
         if bias not in scaled:
             scaled[bias] = (_scaled(trained, bias, 2.0), _scaled(trained, bias, 0.5))
         doubled, halved = scaled[bias]
+        reports = {
+            name: _shift_report(trained, seen, bias, region, trained.largest(region), constants[name])
+            for name, seen in shifted.items()
+            if region < seen.strings.counts.shape[1]
+        }
+        leans_on, unexplained = _explained(trained, {name: shifted[name] for name in reports}, reports)
         readers.append(
             ReaderReport(
                 region=region + 1,
@@ -206,11 +229,9 @@ def bias_report(
                 bias_attention=trained.bias(region),
                 doubled=trained.slope(region, doubled, largest),
                 halved=trained.slope(region, halved, largest / 2),
-                shifts={
-                    name: _shift_report(trained, seen, bias, region, largest, constants[name])
-                    for name, seen in shifted.items()
-                    if region < seen.strings.counts.shape[1]
-                },
+                shifts=reports,
+                leans_on=leans_on,
+                unexplained=unexplained,
             )
         )
     return BiasReport(readers=tuple(readers), constant=best_constant(task), beyond=trained.beyond)
@@ -334,6 +355,23 @@ def _scaled(seen: _Seen, bias: str, factor: float) -> Tensor:
         return scaled / scaled.sum(-1, keepdim=True)
 
     return seen.run(change=_readers_alone(change, seen.count))
+
+
+def _explained(
+    trained: _Seen, shifted: Mapping[str, _Seen], reports: Mapping[str, ShiftReport]
+) -> tuple[str, float]:
+    """The statistic that explains a reader's slopes best, and the root mean square of what it leaves."""
+    best, least = "", math.nan
+    for name, statistic in STATISTICS.items():
+        before = float(statistic(trained.strings).double().mean())
+        errors = []
+        for shift, seen in shifted.items():
+            now = float(statistic(seen.strings).double().mean())
+            slope = max(reports[shift].slope, _LEAST_SLOPE)
+            errors.append((math.log(slope) - math.log(max(before, 1e-9) / max(now, 1e-9))) ** 2)
+        if errors and not math.sqrt(sum(errors) / len(errors)) >= least:
+            best, least = name, math.sqrt(sum(errors) / len(errors))
+    return best, least
 
 
 def _shift_report(

@@ -106,6 +106,7 @@ def _tables(report: BiasReport) -> dict[str, pl.DataFrame]:
                 "slope": reader.slope,
                 "compares with": reader.bias,
                 "B": reader.bias_attention,
+                "leans on": reader.leans_on,
                 "slope, bias doubled": reader.doubled,
                 "slope, bias halved": reader.halved,
             }
@@ -168,7 +169,7 @@ def _draw_accuracies(axes: "Axes", report: BiasReport) -> None:
         axes.bar(x, right, 0.9 * width, color=colour, label=f"region {reader.region}")
         axes.scatter(x, constant, marker="_", color=INK, s=1500 * width**2 + 60, zorder=3)
     axes.set_xticks(range(len(laws)), laws)
-    axes.set(ylabel="share answered right", ylim=(0, 1.25))
+    axes.set(ylabel="share answered right", ylim=(0, 1.25), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.legend(fontsize=8, ncols=4, loc="upper center")
 
 
