@@ -276,6 +276,11 @@ class _Seen:
     def bias(self, region: int) -> float:
         """B: the mean attention beside the counted tokens over that to one of them, where there is one."""
         there = self.strings.counts[:, region] > 0
+        if not bool(there.any()):
+            raise SimonidesError(
+                f"none of {len(there)} strings has a 1 inside region {region + 1}, so nothing is counted; give longer "
+                "strings, or more of them."
+            )
         share = self.taken([COUNTED])[there, region]
         each = share / self.strings.counts[there, region]
         return float((1 - share).mean() / each.mean())
