@@ -9,6 +9,7 @@ from tyro.conf import subcommand
 
 from simonides.commands import (
     cite,
+    compare,
     count,
     explore,
     inspect,
@@ -32,6 +33,7 @@ _MODULES = {
     verdict.Verdict: verdict,
     report.Report: report,
     record.Record: record,
+    compare.Compare: compare,
     rules.Rules: rules,
     cite.Cite: cite,
     recall.Recall: recall,
@@ -50,6 +52,7 @@ Command = (
     | Annotated[verdict.Verdict, subcommand("verdict")]
     | Annotated[report.Report, subcommand("report")]
     | Annotated[record.Record, subcommand("record")]
+    | Annotated[compare.Compare, subcommand("compare")]
     | Annotated[rules.Rules, subcommand("rules")]
     | Annotated[cite.Cite, subcommand("cite")]
     | Annotated[recall.Recall, subcommand("recall")]

@@ -1,5 +1,8 @@
 from .claim import Claim as Claim
 from .claim import Runs as Runs
+from .comparing import Compared as Compared
+from .comparing import Side as Side
+from .comparing import compare as compare
 from .controls import check_controls as check_controls
 from .controls import check_plan as check_plan
 from .controls import check_rule as check_rule

@@ -57,7 +57,7 @@ def record(plan: Plan, gathered: Gathered, folder: Path | None = None) -> Verdic
         "differs": plan.claim.differs,
         "cost in seconds": round(sum(float(about.get("seconds", 0.0)) for about in gathered.about), 1),
         "measured": _dates(gathered),
-        "environments": _environments(gathered),
+        "environments": environments_of(gathered),
         "diverged runs": [list(one) for one in gathered.diverged],
         "cells": _cells(gathered.table),
     }
@@ -124,7 +124,8 @@ def _dates(gathered: Gathered) -> list[str]:
     return [days[0], days[-1]] if days else []
 
 
-def _environments(gathered: Gathered) -> list[dict[str, Any]]:
+def environments_of(gathered: Gathered) -> list[dict[str, Any]]:
+    """What runs were computed with, the commonest first, and how many of each."""
     counts = Counter(
         json.dumps({"rule": about.get("rule"), "environment": about.get("environment", {})}, sort_keys=True)
         for about in gathered.about
