@@ -20,21 +20,18 @@ _LEAST = 1e-3
 
 
 def measure(runs: Runs, *, length: int, regions: int, steps: int) -> dict[str, Tensor]:
-    """Of the second region: how far slopes are from those that attention predicts.
-
-    The first needs no contextual position: before its end there is no other delimiter, and small models count it in
-    ways of their own.
-    """
+    """How far slopes are from those that attention predicts: of the last region that the shifted strings have."""
     task = ContextualCounting(length=length, regions=regions)
     rows = []
-    for seed, counter in zip(runs.seeds, best_counters(runs, task, steps, region=1), strict=True):
-        reader = bias_report(counter.model, task, strings=1000, seed=seed % 2**31).readers[1]
-        row = {"accuracy": counter.accuracy}
+    for seed, counter in zip(runs.seeds, best_counters(runs, task, steps), strict=True):
+        readers = bias_report(counter.model, task, strings=1000, seed=seed % 2**31).readers
+        row = {"worst": counter.worst}
         for name, shift in SHIFTS.items():
-            seen = reader.shifts[shift]
+            seen = [reader.shifts[shift] for reader in readers if shift in reader.shifts][-1]
             slope, expected = (math.log(max(s, _LEAST)) for s in (seen.slope, seen.slope_by_attention))
             row |= {f"slope_{name}": slope, f"expected_{name}": expected, f"error_{name}": abs(slope - expected)}
         # the named tokens' share of all that is compared with: doubled, they make B 1 + share times as large
+        reader = readers[-1]
         share = reader.bias_share / max(1 - reader.classes[COUNTED].attention, 1e-9)
         doubled = abs(math.log(max(reader.doubled, _LEAST) * (1 + share)))
         rows.append({**row, "error_doubled": doubled, "named_share": share})
@@ -52,8 +49,8 @@ claim = Claim(
     source="Golkar et al. (2024), three types of solutions; the slope derived from the read-out law",
     references=["golkar2024contextual"],
     scales={
-        "smoke": grid(12, 3, 100, 5),
-        "desk": grid(48, 3, 2000, 5),
+        "smoke": grid(12, 2, 100, 5),
+        "desk": grid(32, 2, 2000, 5),
         "paper": grid(512, 4, 60_000, 6),
     },
     measure=measure,
@@ -69,13 +66,13 @@ claim = Claim(
             column="error_doubled", at_most=0.2, says="|log of the slope over predicted| when the bias is doubled"
         ),
         Threshold(
-            column="accuracy",
+            column="worst",
             at_least=0.9,
-            says="accuracy of the second region, the better of two restarts",
+            says="accuracy of the worst region, the best of three restarts",
             paper=Reported(value=0.95, where="accuracy by region, the best"),
         ),
     ],
-    sanity=[Threshold(column="accuracy", at_least=0.3)],
+    sanity=[Threshold(column="worst", at_least=0.2)],
     figures=[
         Overlay(
             y="slope_shorter",
@@ -87,5 +84,5 @@ claim = Claim(
         )
     ],
     stack=3,
-    differs="T = 48 and R = 3, in place of T = 512 and R = 4; the second region.",
+    differs="T = 32 and R = 2, in place of T = 512 and R = 4.",
 )

@@ -20,7 +20,7 @@ def measure(runs: Runs, *, length: int, regions: int, steps: int) -> dict[str, T
     """Where the best region's reader looks, and the values it takes, answer by answer."""
     task = ContextualCounting(length=length, regions=regions)
     found = [
-        circuit_of(counter.model, task, counter.region, generator)
+        circuit_of(counter.model, task, regions - 1, generator)
         for counter, generator in zip(best_counters(runs, task, steps), runs.generators, strict=True)
     ]
     return {name: torch.stack([one[name] for one in found]) for name in found[0]}
@@ -64,7 +64,7 @@ claim = Claim(
     references=["golkar2024contextual"],
     scales={
         "smoke": grid(12, 2, 100, 5),
-        "desk": grid(32, 2, 1500, 6),
+        "desk": grid(32, 2, 2000, 5),
         "paper": grid(512, 4, 60_000, 6),
     },
     measure=measure,
@@ -89,6 +89,7 @@ claim = Claim(
             y_label="logit",
         )
     ],
+    stack=3,
     untested="the decomposition of rotary scores by plane; keys of the decoder in two dimensions",
     differs="T = 32 and R = 2, in place of T = 512 and R = 4; means over runs in place of the best model.",
 )

@@ -20,7 +20,7 @@ _LEAST = 1e-3
 
 
 def measure(runs: Runs, *, law: str, length: int, regions: int, steps: int) -> dict[str, Tensor]:
-    """The larger |log slope| of the first region on shorter strings and alone, and what it compares with."""
+    """The larger |log slope| of two shifts, each of the last region there is, and what the last compares with."""
     shortest = round(0.6 * length)
     task = ContextualCounting(
         length=(shortest, length) if law == "random" else length,
@@ -30,11 +30,12 @@ def measure(runs: Runs, *, law: str, length: int, regions: int, steps: int) -> d
     full = task.shifted(length=length, regions=regions)
     shifts = {"shorter": full.shifted(length=shortest), "one region": full.shifted(regions=1)}
     rows = []
-    for seed, counter in zip(runs.seeds, best_counters(runs, task, steps, region=0), strict=True):
-        reader = bias_report(counter.model, full, shifts, strings=1000, seed=seed % 2**31).readers[0]
-        errors = [abs(math.log(max(shift.slope, _LEAST))) for shift in reader.shifts.values()]
-        there = float(reader.bias in ("beginning", "registers"))
-        rows.append({"error": max(errors), "always_there": there, "accuracy": counter.accuracy})
+    for seed, counter in zip(runs.seeds, best_counters(runs, task, steps, restarts=2), strict=True):
+        readers = bias_report(counter.model, full, shifts, strings=1000, seed=seed % 2**31).readers
+        last = {name: shift for reader in readers for name, shift in reader.shifts.items()}
+        errors = [abs(math.log(max(shift.slope, _LEAST))) for shift in last.values()]
+        there = float(readers[-1].bias in ("beginning", "registers"))
+        rows.append({"error": max(errors), "always_there": there, "worst": counter.worst})
     return columns(rows)
 
 
@@ -73,7 +74,7 @@ claim = Claim(
             says="|log of the slope| under shifts, a register",
         ),
     ],
-    sanity=[Threshold(column="accuracy", at_least=0.3)],
+    sanity=[Threshold(column="worst", at_least=0.15)],
     figures=[
         Overlay(
             y="error",

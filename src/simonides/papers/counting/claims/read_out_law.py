@@ -24,8 +24,8 @@ def measure(runs: Runs, *, length: int, regions: int, steps: int) -> dict[str, T
     """For n = 1 ... 8 the distribution of answers against the law's: distance, means and spreads."""
     task = ContextualCounting(length=length, regions=regions)
     found = [
-        compared(counter.model, task, counter.region, generator)
-        for counter, generator in zip(best_counters(runs, task, steps, region=1), runs.generators, strict=True)
+        compared(counter.model, task, regions - 1, generator)
+        for counter, generator in zip(best_counters(runs, task, steps), runs.generators, strict=True)
     ]
     names = ("distance", "mean", "mean_by_law", "spread", "spread_by_law", "distance_other_bias")
     rows = torch.stack(found)
@@ -75,8 +75,8 @@ claim = Claim(
     source="Golkar et al. (2024), read-out law and its distributions",
     references=["golkar2024contextual"],
     scales={
-        "smoke": grid(32, 2, 100, 5),
-        "desk": grid(48, 3, 2000, 5),
+        "smoke": grid(24, 1, 100, 5),
+        "desk": grid(32, 2, 2000, 5),
         "paper": grid(512, 4, 60_000, 6),
     },
     measure=measure,
@@ -120,5 +120,5 @@ claim = Claim(
         ),
     ],
     stack=3,
-    differs="T = 48 and R = 3, in place of T = 512 and R = 4; the second region, counts up to 8, in place of 170.",
+    differs="T = 32 and R = 2, in place of T = 512 and R = 4; the last region, counts up to 8, in place of 170.",
 )
