@@ -25,7 +25,12 @@ def counts_are_enough(block: Block, vocabulary: int, length: int) -> bool:
     """Whether a layer that reads embeddings without positions is cheaper from counts, and the same from them."""
     config = block.config
     same = config.positions == "none" and config.attention == "softmax" and config.norm != "post"
-    return same and (1 + config.heads) * vocabulary <= min(length, config.d)
+    # a hook waits to be called, and autocast to choose types
+    hooked = any(
+        part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in block.modules()
+    )
+    cast = torch.is_autocast_enabled(next(block.parameters()).device.type)
+    return same and not hooked and not cast and (1 + config.heads) * vocabulary <= min(length, config.d)
 
 
 def running_stream(
@@ -108,12 +113,29 @@ class _ByChunks(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(*inputs[:-1])
+        ctx.save_for_forward(*inputs[:-1])
         ctx.activation = inputs[-1]
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        c, table, x, into, out = ctx.saved_tensors
+        of_c, of_table, of_x, of_into, of_out = (
+            torch.zeros_like(one) if tangent is None else tangent
+            for one, tangent in zip(ctx.saved_tensors, tangents[:-1], strict=True)
+        )
+        along = of_x @ into + x @ of_into
+        hidden, moved = torch.func.jvp(ACTIVATIONS[ctx.activation], (x @ into,), (along,))[:2]
+        return of_c @ table + c @ of_table + moved @ out + hidden @ of_out
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
         c, table, x, into, out = ctx.saved_tensors
         act = ACTIVATIONS[ctx.activation]
+        if torch.is_grad_enabled():  # gradients of gradients are asked for, or a transform of torch.func
+            hidden, back = torch.func.vjp(act, x @ into)[:2]
+            (inward,) = back(upstream @ out.mT)
+            changes = (inward @ into.mT, x.mT @ inward, hidden.mT @ upstream)
+            return upstream @ table.mT, c.mT @ upstream, *changes, None
         of_x, of_into, of_out = torch.empty_like(x), torch.zeros_like(into), torch.zeros_like(out)
         for xs, a, b, g, of_xs, of_a, of_b in _runs(x, into, out, upstream, of_x, of_into, of_out):
             for rows, above, written in _chunks(xs, g, of_xs):

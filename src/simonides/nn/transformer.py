@@ -99,9 +99,10 @@ class Transformer(nn.Module):
         at: Int[Tensor, "B Q"] | None = None,
     ) -> Float[Tensor, "B Q d"]:
         """The stream that is unembedded, behind the last norm; names to the watch begin with `prefix`."""
-        plain = watch is None and mask is None and at is None
+        plain = (watch is None or not watch.touches(prefix)) and mask is None and at is None
         size = self.config.vocabulary
-        if plain and len(self.layers) == 1 and counts_are_enough(self.blocks[0], size, tokens.shape[-1]):
+        single = len(self.layers) == len(self.blocks) == 1
+        if plain and single and counts_are_enough(self.blocks[0], size, tokens.shape[-1]):
             own = self._looked_up(tokens, torch.eye(size, dtype=self.W_E.dtype, device=self.W_E.device))
             stream = running_stream(self.blocks[0], self.W_E, own)
             return self.final_norm(stream) if self.config.norm == "pre" else stream

@@ -69,6 +69,12 @@ class Watch:
         kept = self._trace is not None and self._trace.keeps(name)
         return kept or any(asked.keeps(name) for asked in self._asked.values())
 
+    def touches(self, prefix: str) -> bool:
+        """Whether an activation may be kept or changed whose name begins with these parts, such as "encoder."."""
+        parts = prefix.split(".")[:-1]
+        patterns = [*self._interventions, *(() if self._trace is None else self._trace.patterns)]
+        return any(all(map(fnmatchcase, parts, pattern.split("."))) for pattern in patterns)
+
     def __call__(self, name: str, activation: Tensor) -> Tensor:
         """The activation as it goes on.
 

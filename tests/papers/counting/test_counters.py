@@ -149,7 +149,7 @@ def test_reports_refuse_what_they_cannot_read():
         bias_report(model, task, {"more": task.shifted(regions=3)})
     with pytest.raises(SimonidesError, match="no activation"):
         bias_report(model, task, attention="decoder.7.weights")
-    with pytest.raises(SimonidesError, match="readers or more"):
+    with pytest.raises(SimonidesError, match="expected strings x heads x 2 readers"):
         bias_report(model, task, attention="encoder.layers.0.attention.output")
 
 

@@ -5,7 +5,7 @@ import torch
 
 from simonides.base import SimonidesError
 from simonides.papers.counting.prompts import KINDS, prompts, score, solution
-from simonides.papers.counting.strings import ContextualCounting, written
+from simonides.papers.counting.strings import ContextualCounting, read_strings, written
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -41,6 +41,27 @@ def test_replies_that_say_nothing_are_counted():
     assert found.unreadable == 1
     assert (found.right, found.all_right, found.error) == (3 / 6, 1 / 3, 3 / 4)
     assert math.isnan(score(["", "", ""], strings).error)
+
+
+@pytest.mark.parametrize(
+    ("reply", "right"),
+    [
+        ("Counts: [2]\nbecause the region is [101]", 1.0),
+        ("Counts: [9], no, Counts: [2]", 1.0),
+        ("The region [101] has 2 of them, so [2]", 1.0),
+        ("[" + "1" * 5000 + "]", 0.0),
+        ("Counts: [2, 1]", 0.0),
+    ],
+)
+def test_which_list_of_a_reply_is_read(reply, right):
+    strings = read_strings(["0[101]"], ContextualCounting(regions=1, length=6))
+    assert score([reply], strings).right == right
+
+
+def test_strings_without_a_region_ask_nothing():
+    strings = read_strings(["0101"], ContextualCounting(regions=1, length=4))
+    with pytest.raises(SimonidesError, match="no string has a region"):
+        score(["none"], strings)
 
 
 def test_wrong_kinds_and_numbers_are_refused():

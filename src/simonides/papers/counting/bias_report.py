@@ -65,7 +65,7 @@ class ClassReport:
     """What a reader does with one class of tokens.
 
     Arguments:
-        attention: the share of the reader's attention that they take together.
+        attention: the share of the reader's attention that they take together, where something is to be counted.
         value: the size of what they add to the logits when they alone are attended to, the logits' mean taken off;
             NaN where no string has such a token.
         accuracy_without: when attention to them is cut and the rest scaled up.
@@ -83,7 +83,8 @@ class ShiftReport:
     Arguments:
         bias_tokens: B by number: how many tokens there are of the class that is compared with, over training's.
         bias_attention: B by attention, over training's.
-        slope_by_tokens, slope_by_attention: the slopes predicted from them.
+        slope_by_tokens, slope_by_attention: the slopes predicted from them; NaN where there are no such tokens.
+        beyond: how many counts were beyond the model's last answer, and so could not be answered.
         slope: of the answers in the counts, through the origin, over counts that training has and whose predicted
             answer it has too: at most the reader's `largest`.
         accuracy: share of right answers.
@@ -97,6 +98,7 @@ class ShiftReport:
     slope: float
     accuracy: float
     constant: float
+    beyond: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +143,7 @@ class BiasReport:
     Arguments:
         readers: one for each region.
         constant: accuracy of the best constant answer on the law of training.
-        beyond: how many answers were larger than the model's last class, and were taken for the last.
+        beyond: how many counts were beyond the model's last answer, and so could not be answered.
     """
 
     readers: tuple[ReaderReport, ...]
@@ -190,6 +192,10 @@ def bias_report(
     check_at_least("strings", strings, 10)
     if task.target != "count":
         raise SimonidesError(f"the report is about counts, and this task's target is {task.target!r}.")
+    if isinstance(task.length, tuple):
+        raise SimonidesError(
+            f"length = {task.length}: a report is of one length; give task.shifted(length=...), and others as shifts."
+        )
     shifts = usual_shifts(task) if shifts is None else shifts
     for name, law in shifts.items():
         if law.most_regions > task.most_regions:
@@ -206,7 +212,7 @@ def bias_report(
     readers = []
     for region in range(sample.counts.shape[1]):
         own = {name: reports[region] for name, reports in classes.items()}
-        shares = {name: float(trained.taken(of)[:, region].mean()) for name, of in WOULD_BE_BIASES.items()}
+        shares = {name: trained.share(of, region) for name, of in WOULD_BE_BIASES.items()}
         bias = max(shares, key=shares.__getitem__)
         if bias not in scaled:
             scaled[bias] = (_scaled(trained, bias, 2.0), _scaled(trained, bias, 0.5))
@@ -246,15 +252,15 @@ class _Seen:
         if isinstance(model, nn.Module):
             strings = strings.on(next(model.parameters()).device)
         self.model, self.strings, self.name = model, strings, attention
-        self.labels, self.beyond = task.labels(strings)
+        self.beyond = task.labels(strings)[1]
         self.count = strings.counts.shape[1]
         trace = Trace(attention)
         self.logits = self.run(trace=trace)
         weights = trace[attention]
-        if weights.dim() != 4 or weights.shape[2] < self.count or weights.shape[3] != strings.tokens.shape[1]:
+        if weights.dim() != 4 or weights.shape[2] != self.readers or weights.shape[3] != strings.tokens.shape[1]:
             raise SimonidesError(
-                f"{attention} has shape {list(weights.shape)}; expected strings x heads x {self.count} readers or more "
-                f"x {strings.tokens.shape[1]} places."
+                f"{attention} has shape {list(weights.shape)}; expected strings x heads x {self.readers} readers x "
+                f"{strings.tokens.shape[1]} places."
             )
         self.weights = weights.double().mean(1)[:, : self.count]
         self._classes = token_class(strings)
@@ -263,7 +269,9 @@ class _Seen:
         """Logits of the readers of these strings' regions."""
         interventions = None if change is None else {self.name: change}
         with torch.no_grad():
-            return self.model.run(self.strings.tokens, trace=trace, interventions=interventions)[:, : self.count]
+            logits = self.model.run(self.strings.tokens, trace=trace, interventions=interventions)
+        self.readers = logits.shape[1]
+        return logits[:, : self.count]
 
     def members(self, *names: str) -> Bool[Tensor, "B P T"]:
         """For each reader the places of some classes of tokens."""
@@ -272,6 +280,10 @@ class _Seen:
     def taken(self, names: Sequence[str]) -> Float[Tensor, "B P"]:
         """The attention that classes take together."""
         return (self.weights * self.members(*names)).sum(-1)
+
+    def share(self, names: Sequence[str], region: int) -> float:
+        """The mean attention that classes take of a reader, over strings where it has something to count."""
+        return float(self.taken(names)[self.strings.counts[:, region] > 0, region].mean())
 
     def bias(self, region: int) -> float:
         """B: the mean attention beside the counted tokens over that to one of them, where there is one."""
@@ -287,19 +299,19 @@ class _Seen:
 
     def accuracy(self, region: int, logits: Tensor | None = None) -> float:
         """Share of right answers, of the strings that have the region."""
-        there = self.labels[:, region] >= 0
+        counts = self.strings.counts[:, region]
         answers = (self.logits if logits is None else logits)[:, region].argmax(-1)
-        return float((answers == self.labels[:, region])[there].double().mean())
+        return float((answers == counts)[counts >= 0].double().mean())
 
     def largest(self, region: int) -> int:
         """The count below or at which 95 % of all lie."""
-        counts = self.labels[:, region]
+        counts = self.strings.counts[:, region]
         return int(counts[counts >= 0].double().quantile(0.95).ceil())
 
     def slope(self, region: int, logits: Tensor | None = None, most: float = float("inf")) -> float:
         """Of the answers in the counts up to one, through the origin."""
         answers = (self.logits if logits is None else logits)[:, region].argmax(-1)
-        counts = self.labels[:, region]
+        counts = self.strings.counts[:, region]
         # 1 at least, or there would be no slope
         return slope_of(answers, counts.masked_fill(counts > max(most, 1), -1))
 
@@ -325,14 +337,13 @@ def _class_reports(seen: _Seen, name: str) -> list[ClassReport]:
     """A class as each reader sees it."""
     members = seen.members(name)
     there = members.any(-1)
-    taken = seen.taken([name])
     alone = (members / members.sum(-1, keepdim=True).clamp_min(1)).to(seen.logits.dtype)
     values = seen.run(change=_readers_alone(lambda _: alone, seen.count))
     sizes = (values - values.mean(-1, keepdim=True)).norm(dim=-1)
     without = seen.run(change=_readers_alone(mask(members[:, None], normalise=True), seen.count))
     return [
         ClassReport(
-            attention=float(taken[:, region].mean()),
+            attention=seen.share([name], region),
             value=float(sizes[there[:, region], region].mean()),
             accuracy_without=seen.accuracy(region, without),
         )
@@ -385,7 +396,7 @@ def _shift_report(
     classes = WOULD_BE_BIASES[bias]
     tokens = [float(one.members(*classes)[:, region].sum(-1).double().mean()) for one in (trained, seen)]
     before, now = trained.bias(region), seen.bias(region)
-    by_tokens = predicted_slope(*tokens) if tokens[1] > 0 else float("inf")
+    by_tokens = predicted_slope(*tokens) if min(tokens) > 0 else math.nan
     return ShiftReport(
         bias_tokens=tokens[1] / max(tokens[0], 1e-12),
         bias_attention=now / before,
@@ -394,4 +405,5 @@ def _shift_report(
         slope=seen.slope(region, most=largest / max(expected, 1.0)),
         accuracy=seen.accuracy(region),
         constant=constant,
+        beyond=seen.beyond,
     )

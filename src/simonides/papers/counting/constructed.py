@@ -46,6 +46,11 @@ def constructed_counter(task: ContextualCounting, bias: str = "beginning") -> En
         raise SimonidesError(
             f"{bias} varies in number where regions = {task.regions}; compare with the beginning."
         )
+    compared = expected_tokens(task)[bias]
+    if not compared > 0:
+        raise SimonidesError(
+            f"strings of this task have no {bias} to compare with; give longer ones, or another bias."
+        )
     size, regions = task.vocabulary, task.most_regions
     share, mark, constant = size, size + 1, size + 1 + regions
     d, hidden = constant + 1, 4 * regions
@@ -80,7 +85,7 @@ def constructed_counter(task: ContextualCounting, bias: str = "beginning") -> En
     weights["layers.0.cross_attention.W_V"][0, 0, ONE] = 1.0
     weights["layers.0.cross_attention.W_V"][0, 1, BIASES[bias]] = 1.0
     weights["layers.0.cross_attention.W_O"][0] = torch.eye(d)
-    weights["encoder.W_U"][:, :2] = _values(task.answers, expected_tokens(task)[bias])
+    weights["encoder.W_U"][:, :2] = _values(task.answers, compared)
     with torch.no_grad():
         for name, value in model.named_parameters():
             value.copy_(weights[name])

@@ -4,6 +4,9 @@ Golkar et al. (2024), section 3. Letters: `T` places, `R` regions, `r` the numbe
 the attention that the token of comparison takes, in units of one counted token.
 """
 
+import math
+
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor
@@ -44,38 +47,81 @@ def count_law(length: int, regions: int, ones: float = 0.5) -> Float[Tensor, " c
     Its places inside are l with probability C(T - 1 - l, 2R - 1)/C(T, 2R), the same law for every gap, and n of l is
     binomial.
 
+    Raises:
+        SimonidesError: when the regions have no room, or `ones` is no probability.
+
     >>> round(float(count_law(512, 4)[0]), 3)
     0.031
     """
-    inside = torch.arange(length - 2 * regions + 1, dtype=torch.float64)
-    sizes = (_log_choose(length - 1 - inside, 2 * regions - 1) - _log_choose(length, 2 * regions)).exp()
-    return sizes @ _binomial(len(inside) - 1, ones)
+    _check_law(length, regions, ones)
+    sizes = _size_law(length, regions)
+    return sizes @ _binomial(len(sizes) - 1, ones)
 
 
 def best_constant(task: ContextualCounting, samples: int = 20_000) -> float:
-    """The accuracy of the best constant answer, the same for all regions: exact where the law is, else of samples.
-
-    Raises:
-        SimonidesError: when samples are too few to tell anything.
-    """
+    """The accuracy of the best constant answer, the same for all regions; see `answer_law`."""
     return float(answer_law(task, samples).max())
 
 
-def answer_law(task: ContextualCounting, samples: int = 20_000) -> Float[Tensor, " classes"]:
-    """How likely each answer is, over all regions; by `count_law` where it applies, else of samples (seed 0)."""
+def answer_law(task: ContextualCounting, samples: int = 20_000) -> Float[Tensor, " answers"]:
+    """How likely each answer is, over all regions of all strings; counts beyond the last answer are left out.
+
+    Exact for regions placed uniformly, of any lengths, numbers of regions and shares of ones; else of samples (seed 0),
+    with a standard error of up to 1/(2 sqrt(samples)).
+
+    Raises:
+        SimonidesError: when fewer than 1,000 samples are asked for.
+    """
     check_at_least("samples", samples, 1000)
-    uniform = not task.nested and not task.min_region and task.fixed_region is None and task.target == "count"
-    regions, length, ones = task.regions, task.length, task.ones
-    if uniform and isinstance(regions, int) and isinstance(length, int) and not isinstance(ones, tuple):
-        law = count_law(length, regions, ones)
-        last = min(task.answers, len(law)) - 1
-        return torch.cat([law[:last], law[last:].sum(0, keepdim=True)])  # what is beyond counts as the last class
+    uniform = not task.nested and not task.min_region and task.fixed_region is None
+    if uniform and task.target == "count":
+        return _exact_law(task)
     generator = torch.Generator().manual_seed(0)
     found = torch.zeros(task.answers, dtype=torch.float64)
-    for _ in range(-(-samples // 1000)):
-        labels, _ = task.labels(task.sample(1000, generator))
-        found += torch.bincount(labels[labels >= 0], minlength=task.answers)
-    return found / found.sum()
+    total = 0
+    # a batch has one length, so batches are small
+    for _ in range(-(-samples // 50)):
+        strings = task.sample(50, generator)
+        labels = task.labels(strings)[0][strings.counts >= 0]
+        within = strings.counts[strings.counts >= 0] < task.answers if task.target == "count" else labels >= 0
+        found += torch.bincount(labels[within], minlength=task.answers)
+        total += len(labels)
+    return found / total
+
+
+def _exact_law(task: ContextualCounting) -> Float[Tensor, " answers"]:
+    """The mixture over lengths, numbers of regions and shares of ones."""
+    lengths, regions = (
+        range(ends[0], ends[1] + 1) if isinstance(ends, tuple) else (ends,) for ends in (task.length, task.regions)
+    )
+    sizes = torch.zeros(max(lengths) - 2 * min(regions) + 1, dtype=torch.float64)
+    for length in lengths:
+        for number in regions:  # a string of R regions has R answers
+            own = _size_law(length, number)
+            sizes[: len(own)] += number * own
+    sizes /= sizes.sum()
+    low, high = task.share_of_ones
+    nodes, weights = np.polynomial.legendre.leggauss(32 if high > low else 1)
+    law = torch.zeros(len(sizes), dtype=torch.float64)
+    for node, weight in zip(nodes, weights, strict=True):
+        law += weight / 2 * (sizes @ _binomial(len(sizes) - 1, float(low + (high - low) * (1 + node) / 2)))
+    answers = torch.zeros(task.answers, dtype=torch.float64)
+    answers[: len(law)] = law[: task.answers]
+    return answers
+
+
+def _size_law(length: int, regions: int) -> Float[Tensor, " sizes"]:
+    """p(l) for l = 0 ... T - 2R places inside a region."""
+    inside = torch.arange(length - 2 * regions + 1, dtype=torch.float64)
+    return (_log_choose(length - 1 - inside, 2 * regions - 1) - _log_choose(length, 2 * regions)).exp()
+
+
+def _check_law(length: int, regions: int, ones: float) -> None:
+    """Raise `SimonidesError` where there is no such law."""
+    check_at_least("regions", regions, 1)
+    check_at_least("length", length, 2 * regions)
+    if not 0 <= ones <= 1:
+        raise SimonidesError(f"ones = {ones}; give a probability.")
 
 
 def invariant_ceiling(length: int, regions: int, ones: float = 0.5) -> float:
@@ -88,9 +134,10 @@ def invariant_ceiling(length: int, regions: int, ones: float = 0.5) -> float:
     >>> round(invariant_ceiling(64, 4), 3), round(float(count_law(64, 4)[0]), 3)
     (0.225, 0.225)
     """
+    _check_law(length, regions, ones)
     digits = length - 2 * regions
     inside = torch.arange(digits + 1, dtype=torch.float64)
-    sizes = (_log_choose(length - 1 - inside, 2 * regions - 1) - _log_choose(length, 2 * regions)).exp()
+    sizes = _size_law(length, regions)
     total = _binomial(digits, ones)[digits]
     n = torch.arange(digits + 1, dtype=torch.float64)
     best = 0.0
@@ -143,6 +190,8 @@ def read_out(
         value_bias: the same of the tokens of comparison.
         bias: B, the attention these take together, in units of one counted token.
     """
+    if not 0 < bias < math.inf:
+        raise SimonidesError(f"bias = {bias}: give a number above zero.")
     share = (counts / (counts + bias)).unsqueeze(-1)
     return torch.softmax(share * value_one + (1 - share) * value_bias, -1)
 
@@ -156,7 +205,7 @@ def predicted_slope(trained: float, tested: float) -> float:
     >>> predicted_slope(4, 3)
     1.3333333333333333
     """
-    if not (trained > 0 and tested > 0):
+    if not (0 < trained < math.inf and 0 < tested < math.inf):
         raise SimonidesError(f"bias {trained} in training and {tested} in the test; give numbers above zero.")
     return trained / tested
 
@@ -168,6 +217,10 @@ def slope_of(answers: Num[Tensor, " B"], counts: Int[Tensor, " B"]) -> float:
     2.0
     """
     n = counts.clamp_min(0).double()
+    if not bool(n.any()):
+        raise SimonidesError(
+            f"none of {len(n)} counts is above zero, so answers have no slope; give other strings."
+        )
     return float((n * answers.double()).sum() / n.square().sum())
 
 

@@ -59,7 +59,7 @@ def counter_config(
         alibi_slopes=None if alibi_slope is None else (alibi_slope,) * heads,
         causal=causal,
         norm=norm,
-        hidden=hidden or 2 * d,
+        hidden=2 * d if hidden is None else hidden,
     )
     return EncoderDecoderConfig(encoder=encoder, prompts=task.most_regions, feed_forward=decoder)
 

@@ -75,20 +75,21 @@ def solution(text: str, counts: Sequence[int], kind: str) -> str:
 
 
 def score(replies: Sequence[str], strings: CountingStrings) -> Score:
-    """Read the last list of numbers of each reply.
+    """Read the last "Counts: [...]" of each reply, or without one its last list of as many numbers as there are regions.
 
     Raises:
-        SimonidesError: when there are not as many replies as strings.
+        SimonidesError: when there are not as many replies as strings, or none has a region.
     """
     if len(replies) != len(strings):
         raise SimonidesError(f"{len(replies)} replies to {len(strings)} strings; give one for each.")
+    if not bool((strings.counts >= 0).any()):
+        raise SimonidesError("no string has a region, so nothing was asked; give strings such as '0[1]'.")
     right = total = unreadable = whole = 0
     errors: list[int] = []
     for reply, counts in zip(replies, _counts(strings), strict=True):
         total += len(counts)
-        lists = re.findall(r"\[\s*(\d+(?:\s*,\s*\d+)*)\s*\]", reply)
-        said = [int(number) for number in re.split(r"\s*,\s*", lists[-1])] if lists else []
-        if len(said) != len(counts):
+        said = _read(reply, len(counts))
+        if said is None:
             unreadable += 1
             continue
         right += sum(one == other for one, other in zip(said, counts, strict=True))
@@ -100,6 +101,16 @@ def score(replies: Sequence[str], strings: CountingStrings) -> Score:
         error=sum(errors) / len(errors) if errors else float("nan"),
         unreadable=unreadable,
     )
+
+
+def _read(reply: str, regions: int) -> list[int] | None:
+    """The counts that a reply gives; None where it gives none."""
+    lists = re.findall(r"(Counts:\s*)?\[\s*(\d{1,9}(?:\s*,\s*\d{1,9})*)\s*\]", reply)
+    read = [(bool(named), [int(number) for number in text.split(",")]) for named, text in lists]
+    named = [numbers for is_named, numbers in read if is_named]
+    fitting = [numbers for _, numbers in read if len(numbers) == regions]
+    said = named[-1] if named else fitting[-1] if fitting else []
+    return said if len(said) == regions else None
 
 
 def _counts(strings: CountingStrings) -> list[list[int]]:

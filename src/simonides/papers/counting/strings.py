@@ -114,11 +114,15 @@ class ContextualCounting:
         check_name("target", self.target, TARGETS)
         if self.classes is not None:
             check_at_least("classes", self.classes, 2)
-        low, high = self.share_of_ones
-        if not 0 <= low <= high <= 1:
+        shares = self.ones if isinstance(self.ones, tuple) else (self.ones, self.ones)
+        numbers = all(isinstance(one, (int, float)) and not isinstance(one, bool) for one in shares)
+        if len(shares) != 2 or not numbers or not 0 <= shares[0] <= shares[1] <= 1:
             raise SimonidesError(
                 f"ones = {self.ones}; give a probability, or the least and the largest of several."
             )
+        for name in ("nested", "beginning"):
+            if not isinstance(getattr(self, name), bool):
+                raise SimonidesError(f"{name} = {getattr(self, name)!r}; give True or False.")
         if self.fixed_region is not None:
             check_at_least("fixed_region", self.fixed_region, 0)
             if self.min_region:
@@ -188,7 +192,7 @@ class ContextualCounting:
     def labels(self, strings: CountingStrings) -> tuple[Int[Tensor, "B R"], int]:
         """The class of each answer, -1 where there is no region, and how many counts were beyond the last class."""
         if self.target == "density":
-            level = (strings.densities * (self.levels - 1)).round().long()
+            level = (strings.densities * (self.levels - 1) + 0.5).floor().long()  # halves go up
             return torch.where(strings.counts < 0, -1, level), 0
         beyond = int((strings.counts >= self.answers).sum())
         return strings.counts.clamp_max(self.answers - 1), beyond
@@ -231,11 +235,13 @@ def read_strings(texts: Sequence[str], task: ContextualCounting) -> CountingStri
         raise SimonidesError("no string was given; give at least one, such as '[01]0[1]'.")
     plain = ["".join(text.split()) for text in texts]
     for text in plain:
+        if not text:
+            raise SimonidesError("a string is empty; give one such as '[01]0[1]'.")
         if strange := sorted(set(text) - set("01[]")):
             raise SimonidesError(
                 f"{text[:40]!r} has the characters {''.join(strange)!r}; write 0, 1, [ and ] alone."
             )
-        if len(text) != len(plain[0]) or not text:
+        if len(text) != len(plain[0]):
             raise SimonidesError(
                 f"strings of {len(plain[0])} and {len(text)} characters; give strings of one length."
             )

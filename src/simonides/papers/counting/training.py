@@ -8,11 +8,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from simonides.base import check_at_least, check_not_negative
+from simonides.base import SimonidesError, check_at_least, check_not_negative
 from simonides.nn import EncoderDecoder, EncoderDecoderConfig, cross_entropies
 from simonides.papers.counting.model import make_counter
 from simonides.papers.counting.strings import ContextualCounting, CountingStrings
 from simonides.training import Checkpoint, Cosine, History, Records, StackedModel, Update, fit
+
+# lengths that a task of several is tested at
+_TESTED_LENGTHS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +47,8 @@ class CounterTraining:
             check_at_least(name, getattr(self, name), 1)
         check_at_least("warmup", self.warmup, 0)
         check_not_negative("rate", self.rate)
+        if not self.enough > 0:
+            raise SimonidesError(f"enough = {self.enough}; give a share above zero, or one above 1 for never.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +87,8 @@ def train_counters(
 ) -> TrainedCounters:
     """Train a counter for each generator.
 
+    Of a task of several lengths a step has one length, which the first run draws for all.
+
     Arguments:
         task: the law of strings.
         config: of the models.
@@ -102,7 +109,10 @@ def train_counters(
     device = device or torch.device("cpu")
     models = [make_counter(config, generator) for generator in generators]
     stack = StackedModel(models).to(device)
-    tested = task.sample(training.tested, torch.Generator().manual_seed(0)).on(device)
+    test_draws = torch.Generator().manual_seed(0)
+    # a sample has one length
+    samples = 1 if isinstance(task.length, int) else _TESTED_LENGTHS
+    tests = [task.sample(-(-training.tested // samples), test_draws).on(device) for _ in range(samples)]
 
     def draw(own: Sequence[torch.Generator], runs: Sequence[int]) -> tuple[Tensor, Tensor]:
         drawn = _same_length(task, training.batch, own)
@@ -112,10 +122,7 @@ def train_counters(
         return model.each(lambda one, own: answer_loss(one(own[0]), own[1]), batch)
 
     def seen(model: StackedModel) -> dict[str, Tensor]:
-        labels = task.labels(tested)[0]
-        right = torch.stack(
-            [right_share(logits, labels) for logits in model(tested.tokens.expand(model.runs, -1, -1))]
-        )
+        right = torch.stack([_right(task, model, tested) for tested in tests]).nanmean(0)
         return {f"accuracy_{number + 1}": share for number, share in enumerate(right.unbind(1))}
 
     def finished(record: dict[str, Tensor], step: int) -> Tensor:
@@ -149,6 +156,14 @@ def right_share(logits: Float[Tensor, "B P classes"], labels: Int[Tensor, "B R"]
     answered = logits[:, : labels.shape[1]].argmax(-1)
     there = labels >= 0
     return ((answered == labels) & there).sum(0) / there.sum(0)
+
+
+def _right(task: ContextualCounting, model: StackedModel, strings: CountingStrings) -> Float[Tensor, "runs R"]:
+    """`right_share` of each run."""
+    labels = task.labels(strings)[0]
+    return torch.stack(
+        [right_share(logits, labels) for logits in model(strings.tokens.expand(model.runs, -1, -1))]
+    )
 
 
 def answers_of(model: nn.Module, strings: CountingStrings) -> Int[Tensor, "B R"]:

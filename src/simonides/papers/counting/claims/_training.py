@@ -37,8 +37,8 @@ def counters(
 def best_counters(runs: Runs, task: ContextualCounting, steps: int, restarts: int = 3) -> list[Counter]:
     """For each run the restart whose worst region is answered best.
 
-    The paper looks at its best model, which answers all regions. One that answers a single region need not know contextual
-    position.
+    The paper looks at its best model, which answers all regions. One that answers a single region need not know
+    contextual position.
     """
     trained = counters(runs, task, steps, restarts)
     worst = trained.worst.unflatten(0, (len(runs), restarts))
