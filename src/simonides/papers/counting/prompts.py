@@ -75,7 +75,7 @@ def solution(text: str, counts: Sequence[int], kind: str) -> str:
 
 
 def score(replies: Sequence[str], strings: CountingStrings) -> Score:
-    """Read the last "Counts: [...]" of each reply, or without one its last list of as many numbers as there are regions.
+    """Read the last "Counts: [...]" of each reply, or without one its last list of the right length.
 
     Raises:
         SimonidesError: when there are not as many replies as strings, or none has a region.
