@@ -47,7 +47,7 @@ count '01]' => the ] at 2 has no [ before it
 count '[a]' => has the characters 'a'; write 0, 1, [ and ] alone
 count '[1[0]]' => lies in another region
 count '[][][][][]' => has 5 regions; this task has 4
-count '' => strings of 0 and 0 characters
+count '' => a string is empty
 count --length 7 => has no room for 4 regions
 count --length 8 --regions 0 => regions = 0 is too small
 count --length big => invalid
@@ -64,7 +64,11 @@ count --train 5 --d 0 --out NEW => d = 0 is too small
 count --train 5 --rate nan --out NEW => rate = nan
 count --train 5 --rate -1 --out NEW => rate = -1
 count --train -5 => steps
-count --report 3 => strings = 3 is too small
+count --report 3 => report = 3 is too small
+count --report 3 --train 5 --out NEW => report = 3 is too small
+count --nested => --nested is of a training
+count --regions 1 --length 2 --bias 0 => have no 0 to compare with
+count --enough nan --train 5 --out NEW => enough = nan
 count --seed -1 => seed = -1 is too small
 count --out OTHERS => holds files that simonides did not write
 count --out FILE => FILE

@@ -39,6 +39,7 @@ class Count:
     length: Annotated[int, arg(help="Characters of the strings it is made for, brackets included.")] = 64
     regions: Annotated[int, arg(help="Bracketed regions of each.")] = 4
     beginning: Annotated[bool, arg(help="Whether a token stands before the string.")] = True
+    nested: Annotated[bool, arg(help="train: whether regions may lie in one another.")] = False
     bias: Annotated[
         Literal["beginning", "[", "]", "0"], arg(help="What the written-down counter compares with.")
     ] = "beginning"
@@ -67,18 +68,27 @@ class Count:
 
 def execute(options: Count) -> int:
     """Make the counter, answer, report."""
-    from simonides.base import check_seed
+    from simonides.base import check_at_least, check_seed
     from simonides.papers.counting.bias_report import bias_report
     from simonides.papers.counting.constructed import constructed_counter
     from simonides.papers.counting.strings import ContextualCounting, read_strings
     from simonides.papers.counting.training import answers_of
 
     check_seed(options.seed)
-    task = ContextualCounting(regions=options.regions, length=options.length, beginning=options.beginning)
+    check_at_least("report", options.report, 10)
+    task = ContextualCounting(
+        regions=options.regions,
+        length=options.length,
+        beginning=options.beginning,
+        nested=options.nested,
+        # what is written down can answer all counts that there are
+        classes=None if options.train else max(2, options.length - 1),
+    )
     asked = [read_strings([text], task) for text in options.strings]
     out = options.out or (Path(f"counting-{options.length}-{options.regions}") if options.train else None)
     if out is not None:
         check_output_folder(out)
+        _check_same(options, out)
     history = None
     if options.train:
         model, history = _trained(options, task, out or Path())
@@ -86,10 +96,17 @@ def execute(options: Count) -> int:
     else:
         _check_untrained(options)
         model, name = constructed_counter(task, options.bias), f"A counter that compares with {options.bias}"
-    found = bias_report(model, task, strings=options.report, seed=options.seed)
+    if out is not None:
+        _keep(options, out, model, task)
     device = model.prompts.device
     answers = [answers_of(model, strings.on(device))[0].tolist() for strings in asked]
     counts = [strings.counts[0].tolist() for strings in asked]
+    if not options.json:
+        for text, said, right in zip(options.strings, answers, counts, strict=True):
+            there = [n for n in right if n >= 0]
+            shown = ", ".join(map(str, said[: len(there)]))
+            say(f"{text}: {shown}  ({'right' if said[: len(there)] == there else f'wrong: {there}'})")
+    found = bias_report(model, task, strings=options.report, seed=options.seed)
     if options.json:
         asked_for = [
             {"string": text, "answers": said, "counts": right}
@@ -97,22 +114,18 @@ def execute(options: Count) -> int:
         ]
         say_json({"counter": name, "asked": asked_for, "report": asdict(found)})
     else:
-        for text, said, right in zip(options.strings, answers, counts, strict=True):
-            there = [n for n in right if n >= 0]
-            shown = ", ".join(map(str, said[: len(there)]))
-            say(f"{text}: {shown}  ({'right' if said[: len(there)] == there else f'wrong: {there}'})")
         _say_report(name, found)
     if out is not None:
         _write(options, out, name, model, task, found, history)
     if found.beyond:
-        tell(f"{found.beyond} counts were beyond the last answer, {task.answers - 1}, and were taken for it")
+        tell(f"{found.beyond} counts were beyond the last answer, {task.answers - 1}, and count as wrong")
     return 0
 
 
 def _check_untrained(options: Count) -> None:
     """Refuse options of a training where there is none."""
     usual = Count()
-    for field in ("runs", "positions", "alibi_slope", "causal", "d", "batch", "rate", "enough"):
+    for field in ("nested", "runs", "positions", "alibi_slope", "causal", "d", "batch", "rate", "enough"):
         if getattr(options, field) != getattr(usual, field):
             name = field.replace("_", "-")
             raise SimonidesError(f"--{name} is of a training; add --train STEPS, or leave it out.")
@@ -137,7 +150,9 @@ def _trained(options: Count, task: "ContextualCounting", out: Path) -> "tuple[En
         every=max(1, min(250, options.train // 20)),
     )
     config = counter_config(task, options.positions, options.causal, options.d, alibi_slope=options.alibi_slope)
-    generators = [torch.Generator().manual_seed(options.seed * options.runs + run) for run in range(options.runs)]
+    generators = [
+        torch.Generator().manual_seed((options.seed * options.runs + run) % 2**63) for run in range(options.runs)
+    ]
     output_folder(out)
     told = repr((task, config, training, options.seed, options.runs))
     state = out / f"training-{hashlib.sha256(told.encode()).hexdigest()[:8]}.safetensors"
@@ -163,7 +178,43 @@ def _say_report(name: str, found: "BiasReport") -> None:
                 f"  {name_of_shift}: B changes by {shift.bias_attention:.2f}, so answers should by "
                 f"{shift.slope_by_attention:.2f}; measured {shift.slope:.2f}, right in {shift.accuracy:.1%} "
                 f"(constant {shift.constant:.1%})"
+                + (f"; {shift.beyond} counts beyond the last answer" if shift.beyond else "")
             )
+
+
+# options that decide what a counter is
+_IDENTITY = (
+    *("length", "regions", "beginning", "nested", "bias", "train", "runs", "positions", "alibi_slope", "causal"),
+    *("d", "batch", "rate", "enough", "seed"),
+)
+
+
+def _check_same(options: Count, out: Path) -> None:
+    """Refuse a folder that holds another counter."""
+    from simonides.base import read_json_object
+
+    place = out / "counter.json"
+    if not place.exists():
+        return
+    there = read_json_object(place).get("options")
+    for field in _IDENTITY:
+        asked = getattr(options, field)
+        if not isinstance(there, dict) or there.get(field) != asked:
+            held = there.get(field) if isinstance(there, dict) else "something else"
+            raise SimonidesError(
+                f"{out} holds another counter, made with {field} = {held} and not {asked}; give a new folder."
+            )
+
+
+def _keep(options: Count, out: Path, model: "EncoderDecoder", task: "ContextualCounting") -> None:
+    """Weights and what they are of, before anything is made of them."""
+    from simonides.base import json_text, output_folder, write_tensors, write_text
+
+    output_folder(out)
+    write_tensors(out / "counter.safetensors", {k: v.detach().cpu() for k, v in model.state_dict().items()})
+    made = {name: getattr(options, name) for name in _IDENTITY}
+    told: dict[str, Any] = {"options": made, "task": asdict(task), "model": asdict(model.config)}
+    write_text(out / "counter.json", json_text(told) + "\n")
 
 
 def _write(
@@ -175,13 +226,11 @@ def _write(
     found: "BiasReport",
     history: "History | None",
 ) -> None:
-    from simonides.base import json_text, write_tensors, write_text
+    from simonides.base import json_text, write_text
     from simonides.papers.counting.bias_report import usual_shifts
     from simonides.papers.counting.counting_page import write_counter
 
     index = write_counter(model, task, found, usual_shifts(task), out, name, history)
-    write_tensors(out / "counter.safetensors", {k: v.detach().cpu() for k, v in model.state_dict().items()})
-    told: dict[str, Any] = {"task": asdict(task), "model": asdict(model.config), "report": asdict(found)}
-    write_text(out / "counter.json", json_text(told) + "\n")
+    write_text(out / "report.json", json_text(asdict(found)) + "\n")
     if not options.json:
         say(f"page: {index.resolve()}")

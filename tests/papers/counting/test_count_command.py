@@ -45,3 +45,21 @@ def test_a_training_writes_its_page_and_goes_on(tmp_path, capsys, monkeypatch):
     code, again, _ = simonides(*words, capsys=capsys)
     assert (code, again) == (0, first)
     assert (folder / "counter.safetensors").read_bytes() == weights
+    # another counter is not written over it
+    code, _, err = simonides(*words, "--seed", 1, capsys=capsys)
+    assert code == 2
+    assert "holds another counter, made with seed = 0 and not 1" in err
+    assert (folder / "counter.safetensors").read_bytes() == weights
+
+
+def test_all_counts_of_a_string_can_be_answered(capsys):
+    string = "[" + "1" * 62 + "]"
+    code, out, _ = simonides("count", string, "--regions", 1, "--report", 20, capsys=capsys)
+    assert code == 0
+    assert f"{string}: 62  (right)" in out
+
+
+def test_the_largest_seed_is_taken(tmp_path, capsys):
+    words = ("count", "--train", 2, "--length", 12, "--regions", 1, "--d", 8, "--runs", 3, "--report", 10)
+    code, _, err = simonides(*words, "--seed", 2**63 - 1, "--out", tmp_path / "new", capsys=capsys)
+    assert (code, err) == (0, "")

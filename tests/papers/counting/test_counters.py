@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from simonides.base import SimonidesError
-from simonides.nn import Transformer, TransformerConfig
+from simonides.nn import Trace, Transformer, TransformerConfig
 from simonides.papers.counting.bias_report import bias_report, usual_shifts
 from simonides.papers.counting.constructed import BIASES, constructed_counter
 from simonides.papers.counting.model import counter_config, make_counter
@@ -168,3 +168,76 @@ def test_constructions_that_are_none_are_refused(bias):
 def test_wrong_models_are_refused(wrong):
     with pytest.raises(SimonidesError):
         make_counter(counter_config(ContextualCounting(length=24, regions=2), **wrong), torch.Generator())
+
+
+def a_layer():
+    config = TransformerConfig(
+        vocabulary=5, length=40, d=16, layers=1, positions="none", norm="pre", activation="gelu"
+    )
+    model = Transformer(config, torch.Generator().manual_seed(0)).double()
+    return model, torch.randint(0, 5, (2, 40), generator=torch.Generator().manual_seed(1))
+
+
+def energy(model, tokens, dense):
+    mask = torch.ones(40, 40, dtype=torch.bool) if dense else None
+    return model(tokens, mask=mask).square().mean()
+
+
+def test_gradients_of_gradients_are_those_of_the_layer():
+    model, tokens = a_layer()
+    parameters = list(model.parameters())
+    products = []
+    for dense in (False, True):
+        first = torch.autograd.grad(energy(model, tokens, dense), parameters, create_graph=True)
+        products.append(torch.autograd.grad(sum(g.sin().sum() for g in first), parameters))
+    for one, other in zip(*products, strict=True):
+        assert torch.allclose(one, other, atol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # of torch's own forward mode
+def test_transforms_of_torch_are_those_of_the_layer():
+    model, tokens = a_layer()
+    weights = {name: value.detach() for name, value in model.named_parameters()}
+
+    def loss(own, sequence, dense):
+        mask = torch.ones(40, 40, dtype=torch.bool) if dense else None
+        return torch.func.functional_call(model, own, (sequence[None],), {"mask": mask}).square().mean()
+
+    each = [
+        torch.func.vmap(torch.func.grad(lambda w, s, dense=dense: loss(w, s, dense)), (None, 0))(weights, tokens)
+        for dense in (False, True)
+    ]
+    for name in weights:
+        assert torch.allclose(each[0][name], each[1][name], atol=1e-10)
+    direction = {name: torch.ones_like(value) for name, value in weights.items()}
+    along = [
+        torch.func.jvp(lambda w, dense=dense: loss(w, tokens[0], dense), (weights,), (direction,))[1]
+        for dense in (False, True)
+    ]
+    assert torch.allclose(*along, atol=1e-10)
+
+
+def test_hooks_are_called_and_autocast_chooses_types():
+    model, tokens = a_layer()
+    called = []
+    handle = model.layers[0].feed_forward.register_forward_hook(lambda *_: called.append(1))
+    model(tokens)
+    assert called == [1]
+    handle.remove()
+    model.float()
+    with torch.autocast("cpu", torch.bfloat16):
+        fast, dense = model(tokens), model(tokens, mask=torch.ones(40, 40, dtype=torch.bool))
+    assert torch.equal(fast, dense)
+
+
+def test_what_is_watched_elsewhere_leaves_the_encoder_fast():
+    task = ContextualCounting(length=40)
+    model = make_counter(counter_config(task), torch.Generator().manual_seed(0))
+    tokens = task.sample(2, torch.Generator().manual_seed(0)).tokens
+    names = []
+    plain = model(tokens)
+    watched = model.run(tokens, interventions={"decoder.0.output": lambda x: names.append("seen") or x})
+    assert names == ["seen"] and torch.equal(plain, watched)
+    trace = Trace("*.layers.0.attention.weights")
+    assert torch.allclose(model.run(tokens, trace=trace), plain, atol=1e-5)
+    assert trace["encoder.layers.0.attention.weights"].shape == (2, 1, 41, 41)

@@ -18,6 +18,7 @@ from simonides.papers.counting.laws import (
     profile,
     read_out,
     region_share,
+    slope_of,
 )
 from simonides.papers.counting.strings import ContextualCounting, read_strings, written
 
@@ -208,3 +209,48 @@ def test_counts_beyond_the_classes_are_told():
 def test_a_slope_needs_tokens():
     with pytest.raises(SimonidesError):
         predicted_slope(1.0, 0.0)
+
+
+@pytest.mark.parametrize(("regions", "length"), [(2, (8, 12)), ((1, 2), (8, 12)), ((1, 3), 12)])
+def test_the_law_of_random_lengths_is_the_mixture(regions, length):
+    task = ContextualCounting(regions=regions, length=length)
+    lengths = range(length[0], length[1] + 1) if isinstance(length, tuple) else [length]
+    numbers = range(regions[0], regions[1] + 1) if isinstance(regions, tuple) else [regions]
+    expected = torch.zeros(12, dtype=torch.float64)
+    for t, r in itertools.product(lengths, numbers):
+        own = count_law(t, r)
+        expected[: len(own)] += r * own
+    expected /= expected.sum()
+    law = answer_law(task)
+    assert len(law) == task.answers
+    assert torch.allclose(law, expected[: len(law)], atol=1e-12)
+
+
+def test_the_law_of_random_shares_is_that_of_samples():
+    task = ContextualCounting(regions=2, length=20, ones=(0.1, 0.9))
+    labels, _ = task.labels(task.sample(40_000, torch.Generator().manual_seed(0)))
+    found = torch.bincount(labels.flatten(), minlength=task.answers) / labels.numel()
+    assert (answer_law(task) - found).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("wrong", [(4, 0, 0.5), (4, 3, 0.5), (10, 2, 1.5), (10, 2, float("nan"))])
+def test_laws_that_are_none_are_refused(wrong):
+    with pytest.raises(SimonidesError):
+        count_law(*wrong)
+    with pytest.raises(SimonidesError):
+        invariant_ceiling(*wrong)
+
+
+def test_numbers_that_mean_nothing_are_refused():
+    ones = torch.zeros(3)
+    with pytest.raises(SimonidesError):
+        read_out(ones, ones, ones, 0.0)
+    with pytest.raises(SimonidesError):
+        slope_of(torch.tensor([1]), torch.tensor([0]))
+    with pytest.raises(SimonidesError):
+        predicted_slope(float("inf"), 1.0)
+
+
+def test_half_levels_go_up():
+    task = ContextualCounting(regions=1, length=6, target="density", levels=3)
+    assert task.labels(read_strings(["[0001]"], task))[0].tolist() == [[1]]

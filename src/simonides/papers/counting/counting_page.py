@@ -251,7 +251,8 @@ def _draw_values(axes: "Axes", model: EncoderDecoder, task: ContextualCounting, 
         axes.plot(curves[-1], dash, color=colour, label=label)
     # the answer 0 may lie far below all others
     lowest, highest = (end([end(curve[1:]) for curve in curves]) for end in (min, max))
-    axes.set_ylim(lowest - 0.1 * (highest - lowest), highest + 0.1 * (highest - lowest))
+    reach = 0.1 * max(highest - lowest, 1e-6)
+    axes.set_ylim(lowest - reach, highest + reach)
     axes.set(xlabel="answer", ylabel="effective value (logit)")
     axes.legend()
 

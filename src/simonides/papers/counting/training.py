@@ -70,9 +70,13 @@ class TrainedCounters:
         return self.accuracies[-1].amin(-1)
 
     def of_run(self, run: int) -> History:
-        """What was recorded of one run."""
+        """What was recorded of one run, until it left the stack."""
+        columns = {name: values[:, run] for name, values in self.history.columns.items()}
+        # of a run that has left its last record is said again
+        moving = torch.stack([(values != values[-1]) for values in columns.values()]).any(0)
+        kept = min(int(moving.nonzero().max()) + 2, len(moving)) if bool(moving.any()) else 1
         own = History()
-        own.restore(self.history.steps, {name: values[:, run] for name, values in self.history.columns.items()})
+        own.restore(self.history.steps[:kept], {name: values[:kept] for name, values in columns.items()})
         return own
 
 
