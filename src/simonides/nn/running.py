@@ -29,7 +29,8 @@ def counts_are_enough(block: Block, vocabulary: int, length: int) -> bool:
     hooked = any(
         part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in block.modules()
     )
-    cast = torch.is_autocast_enabled(next(block.parameters()).device.type)
+    device = next(block.parameters()).device.type
+    cast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return same and not hooked and not cast and (1 + config.heads) * vocabulary <= min(length, config.d)
 
 

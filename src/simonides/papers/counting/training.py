@@ -145,7 +145,8 @@ def train_counters(
         records=Records(every=training.every, probes={"seen": seen}, retire=finished, progress=progress),
         checkpoint=None if checkpoint is None else Checkpoint(path=checkpoint, every=training.every),
     )
-    trained = [stack.run(run) for run in range(stack.runs)]
+    # what the stack computes with stays where it was made
+    trained = [stack.run(run).to(device) for run in range(stack.runs)]
     return TrainedCounters(models=tuple(m for m in trained if isinstance(m, EncoderDecoder)), history=history)
 
 
