@@ -162,7 +162,20 @@ def _trained(options: Count, task: "ContextualCounting", out: Path) -> "tuple[En
     if not options.json:
         texts = ", ".join(f"{value:.1%}" for value in trained.worst.tolist())
         say(f"worst region of each run answered right: {texts}; run {best + 1} is reported")
-    return trained.models[best], trained.of_run(best)
+    return trained.models[best], _until_it_left(trained.of_run(best))
+
+
+def _until_it_left(history: "History") -> "History":
+    """Records of a run up to the one with which it left the stack: what follows says that one again."""
+    import torch
+
+    from simonides.training import History
+
+    moving = torch.stack([values != values[-1] for values in history.columns.values()]).any(0)
+    kept = min(int(moving.nonzero().max()) + 2, len(moving)) if bool(moving.any()) else 1
+    cut = History()
+    cut.restore(history.steps[:kept], {name: values[:kept] for name, values in history.columns.items()})
+    return cut
 
 
 def _say_report(name: str, found: "BiasReport") -> None:

@@ -131,10 +131,11 @@ class StackedModel(Stack):
         return vmap(one, randomness="different")(self._state(), batch)
 
     def run(self, index: int) -> nn.Module:
-        """A copy of one of the modules as it is now."""
-        model = copy.deepcopy(self.template)
+        """A copy of one of the modules as it is now, where the stack is."""
+        state = self._state()
+        # the template stays where it was made
+        model = copy.deepcopy(self.template).to(next(iter(state.values())).device)
         with torch.no_grad():
-            state = self._state()
             for name, value in [*model.named_parameters(), *model.named_buffers()]:
                 value.copy_(state[name][index])
         return model

@@ -70,13 +70,9 @@ class TrainedCounters:
         return self.accuracies[-1].amin(-1)
 
     def of_run(self, run: int) -> History:
-        """What was recorded of one run, until it left the stack."""
-        columns = {name: values[:, run] for name, values in self.history.columns.items()}
-        # of a run that has left its last record is said again
-        moving = torch.stack([(values != values[-1]) for values in columns.values()]).any(0)
-        kept = min(int(moving.nonzero().max()) + 2, len(moving)) if bool(moving.any()) else 1
+        """What was recorded of one run."""
         own = History()
-        own.restore(self.history.steps[:kept], {name: values[:kept] for name, values in columns.items()})
+        own.restore(self.history.steps, {name: values[:, run] for name, values in self.history.columns.items()})
         return own
 
 
@@ -145,8 +141,7 @@ def train_counters(
         records=Records(every=training.every, probes={"seen": seen}, retire=finished, progress=progress),
         checkpoint=None if checkpoint is None else Checkpoint(path=checkpoint, every=training.every),
     )
-    # what the stack computes with stays where it was made
-    trained = [stack.run(run).to(device) for run in range(stack.runs)]
+    trained = [stack.run(run) for run in range(stack.runs)]
     return TrainedCounters(models=tuple(m for m in trained if isinstance(m, EncoderDecoder)), history=history)
 
 
