@@ -35,6 +35,7 @@ def grid(length: int, regions: int, d: int, steps: int, seeds: int) -> Grid:
 
 claim = Claim(
     question="How slowly must attention fall with the distance for a model to count?",
+    statement=r"q_i \cdot k_j - m \, |i - j|",
     source="Golkar et al. (2024), ALiBi with slopes 1, 0.1 and 0.01 at T = 512",
     references=["golkar2024contextual"],
     scales={

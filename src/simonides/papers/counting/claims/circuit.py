@@ -60,6 +60,7 @@ def grid(length: int, regions: int, steps: int, seeds: int) -> Grid:
 
 claim = Claim(
     question="What does a reader look at, and what does it take from there?",
+    statement=r"\frac{n \, v_1 + B \, v_b}{n + B}",
     source="Golkar et al. (2024), circuit of the best model",
     references=["golkar2024contextual"],
     scales={

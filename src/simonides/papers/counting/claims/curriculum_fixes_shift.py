@@ -46,6 +46,7 @@ def grid(length: int, regions: int, steps: int, seeds: int) -> Grid:
 
 claim = Claim(
     question="Do random lengths and numbers of regions make a counter that holds elsewhere?",
+    statement=r"B_\text{test} = B_\text{train}",
     source="Beyond Golkar et al. (2024)",
     references=["golkar2024contextual"],
     finding="No run of fifteen compares with the beginning or a register in its last region, whatever the law of "

@@ -47,6 +47,7 @@ def grid(length: int, regions: int, d: int, steps: int, seeds: int) -> Grid:
 _FIGURE = "accuracy by region, T = 512, R = 4"
 claim = Claim(
     question="Which positions and which mask let a one-layer encoder count?",
+    statement=r"\text{accuracy}_\text{causal} > \text{accuracy}_\text{all seen}",
     source="Golkar et al. (2024), accuracy by region",
     references=["golkar2024contextual"],
     scales={
