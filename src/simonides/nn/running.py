@@ -25,13 +25,15 @@ def counts_are_enough(block: Block, vocabulary: int, length: int) -> bool:
     """Whether a layer that reads embeddings without positions is cheaper from counts, and the same from them."""
     config = block.config
     same = config.positions == "none" and config.attention == "softmax" and config.norm != "post"
+    if not same or (1 + config.heads) * vocabulary > min(length, config.d):
+        return False
     # a hook waits to be called, and autocast to choose types
     hooked = any(
         part._forward_hooks or part._forward_pre_hooks or part._backward_hooks for part in block.modules()
     )
     device = next(block.parameters()).device.type
     cast = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
-    return same and not hooked and not cast and (1 + config.heads) * vocabulary <= min(length, config.d)
+    return not hooked and not cast
 
 
 def running_stream(

@@ -72,8 +72,7 @@ class Watch:
     def touches(self, prefix: str) -> bool:
         """Whether an activation may be kept or changed whose name begins with these parts, such as "encoder."."""
         parts = prefix.split(".")[:-1]
-        patterns = [*self._interventions, *(() if self._trace is None else self._trace.patterns)]
-        return any(all(map(fnmatchcase, parts, pattern.split("."))) for pattern in patterns)
+        return any(all(map(fnmatchcase, parts, pattern.split("."))) for pattern in self._met)
 
     def __call__(self, name: str, activation: Tensor) -> Tensor:
         """The activation as it goes on.

@@ -69,8 +69,7 @@ class PromptedCounter:
         """Logits of the digits; "reading.weights" is the attention of the last token to the string, B x H x 1 x T."""
         count, length = tokens.shape
         first = len(self._head)
-        ends = (self._head, self._tail)
-        head, tail = (part.expand(count, -1) for part in ends)
+        head, tail = (part.expand(count, -1) for part in (self._head, self._tail))
         prompt = torch.cat([head, self._characters[tokens.cpu()], tail], 1).to(device_of(self.model))
         name = f"layers.{self.layer}.attention.weights"
         inner = None if trace is None else Trace(name)
