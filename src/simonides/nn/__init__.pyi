@@ -7,6 +7,7 @@ from .encoder_decoder import EncoderDecoderConfig as EncoderDecoderConfig
 from .feed_forward import ACTIVATIONS as ACTIVATIONS
 from .feed_forward import Activation as Activation
 from .losses import cross_entropies as cross_entropies
+from .losses import excess as excess
 from .losses import weighted_cross_entropy as weighted_cross_entropy
 from .norms import Norm as Norm
 from .norms import probed_norm as probed_norm
