@@ -80,7 +80,7 @@ claim = Claim(
         Exponent(
             of="descent",
             against="words",
-            low=0.7,
+            low=0.85,
             high=1.05,
             given=("error",),
             where={"law": "english"},
@@ -89,8 +89,8 @@ claim = Claim(
         Exponent(
             of="sign",
             against="words",
-            low=0.4,
-            high=0.65,
+            low=0.45,
+            high=0.6,
             given=("error",),
             where={"law": "english"},
             says="exponent of sign descent's steps, English words",
