@@ -18,5 +18,6 @@ from .texts import UNKNOWN as UNKNOWN
 from .texts import Text as Text
 from .texts import manual as manual
 from .texts import text_of as text_of
+from .texts import words_of as words_of
 from .word_counts import language_words as language_words
 from .word_counts import text_words as text_words

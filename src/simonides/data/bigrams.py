@@ -16,7 +16,7 @@ from torch import Tensor
 from simonides.base import SimonidesError, check_at_least, check_name, read_text, zipf
 
 _DATA = Path(__file__).parent / "packaged"
-_WORDS = re.compile(r"\w+|[^\w\s]")
+WORDS = re.compile(r"\w+|[^\w\s]")
 UNITS = ("characters", "words")
 
 
@@ -105,7 +105,7 @@ def read_bigrams(path: Path | str, unit: str = "characters", most: int = 1000) -
     check_name("unit", unit, UNITS)
     check_at_least("most", most, 2)
     text = read_text(path)
-    parts: Sequence[str] = text if unit == "characters" else _WORDS.findall(text.casefold())
+    parts: Sequence[str] = text if unit == "characters" else WORDS.findall(text.casefold())
     return count_bigrams(parts, most)
 
 

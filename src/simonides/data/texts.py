@@ -1,6 +1,7 @@
-"""Running text as characters: one's own file, or the manual pages that come with Python."""
+"""Running text as characters or words: one's own file, or the manual pages that come with Python."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,9 +9,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from simonides.base import SimonidesError, check_at_least
-from simonides.data.bigrams import Bigrams, count_bigrams
+from simonides.data.bigrams import WORDS, Bigrams, count_bigrams
 
-# stands for characters that are too rare to be tokens
+# stands for characters or words that are too rare to be tokens
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -19,7 +20,7 @@ class Text:
     """A text as token numbers.
 
     Arguments:
-        characters: what each number stands for, sorted.
+        characters: what each number stands for, sorted: a character, or a word.
         tokens: the text.
     """
 
@@ -30,7 +31,7 @@ class Text:
         return len(self.tokens)
 
     def bigrams(self) -> Bigrams:
-        """Counts of the characters and of their pairs."""
+        """Counts of the characters, or words, and of their pairs."""
         return count_bigrams([self.characters[token] for token in self.tokens.tolist()], len(self.characters))
 
     def split(self, share: float) -> tuple["Text", "Text"]:
@@ -68,14 +69,34 @@ def text_of(content: str, most: int = 256) -> Text:
     >>> text.characters, text.tokens.tolist()
     (('a', 'b'), [0, 1, 1, 0])
     """
+    return _numbered(content, most, "characters")
+
+
+def words_of(content: str, most: int = 10_000) -> Text:
+    """A text as numbers of its `most` frequent words and marks of punctuation; the others become one more.
+
+    Words are taken without regard to case.
+
+    Raises:
+        SimonidesError: when it has fewer than two different words.
+
+    >>> text = words_of("The cat, the hat.")
+    >>> text.characters
+    (',', '.', 'cat', 'hat', 'the')
+    """
+    return _numbered(WORDS.findall(content.casefold()), most, "words")
+
+
+def _numbered(parts: Sequence[str], most: int, what: str) -> Text:
+    """A sequence of parts as numbers of the most frequent ones."""
     check_at_least("most", most, 2)
-    counts = Counter(content)
+    counts = Counter(parts)
     if len(counts) < 2:
-        raise SimonidesError(f"a text of {len(content)} characters, {len(counts)} different; give a longer one.")
+        raise SimonidesError(f"a text of {len(parts)} {what}, {len(counts)} different; give a longer one.")
     kept = sorted(sorted(counts, key=lambda c: (-counts[c], c))[:most])
     characters = tuple(kept) if len(kept) == len(counts) else (*kept, UNKNOWN)
     place = {character: number for number, character in enumerate(characters)}
-    numbers = [place.get(character, len(characters) - 1) for character in content]
+    numbers = [place.get(part, len(characters) - 1) for part in parts]
     return Text(characters=characters, tokens=torch.tensor(numbers))
 
 

@@ -14,6 +14,7 @@ from .particles import batch_counts as batch_counts
 from .parts import AdagradScaling as AdagradScaling
 from .parts import AdamScaling as AdamScaling
 from .parts import ClipNorm as ClipNorm
+from .parts import Memory as Memory
 from .parts import Momentum as Momentum
 from .parts import Orthogonalise as Orthogonalise
 from .parts import Sign as Sign

@@ -9,14 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from simonides.base import SimonidesError, check_at_least, check_memory, check_name
 from simonides.nn import cross_entropies, excess
-from simonides.papers.imbalance.bins import FrequencyBins, frequency_bins
+from simonides.papers.imbalance.bins import frequency_bins
 from simonides.papers.imbalance.linear_data import LinearData
 from simonides.papers.imbalance.methods import METHODS, default_rates
+from simonides.papers.imbalance.rate_runs import RateRuns
 from simonides.training import DivergedTraining, Records, Stack, Update, fit
 
 # methods that stay in the span of the samples: momentum, and whether gradients are normalised
@@ -27,64 +28,6 @@ _IN_SPAN = {
     "normalised-momentum": (0.9, True),
 }
 REWEIGHTINGS = {"none": 0.0, "inverse root": -0.5, "inverse": -1.0}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LinearRuns:
-    """What became of each rate of one method on one data set.
-
-    Arguments:
-        method: its name.
-        rates: the grid, rising.
-        steps: updates before each record.
-        losses: mean loss of each class in nats, unweighted by any reweighting.
-        bins: of the classes.
-    """
-
-    method: str
-    rates: tuple[float, ...]
-    steps: tuple[int, ...]
-    losses: Float[Tensor, "records R C"]
-    bins: FrequencyBins
-
-    @property
-    def mean(self) -> Float[Tensor, "records R"]:
-        """Mean over samples."""
-        return self.losses @ (self.bins.counts / self.bins.counts.sum())
-
-    @property
-    def by_bin(self) -> Float[Tensor, "records R bins"]:
-        """Mean over the samples of each bin; NaN of a bin without classes."""
-        return self.bins.sums(self.losses * self.bins.counts) / self.bins.sums(self.bins.counts)
-
-    @property
-    def diverged(self) -> Bool[Tensor, " R"]:
-        """Whose loss at the end is not finite."""
-        return ~self.mean[-1].isfinite()
-
-    @property
-    def best(self) -> int:
-        """The rate with the least mean loss at the end."""
-        return int(self.mean[-1].nan_to_num(torch.inf, torch.inf).argmin())
-
-    @property
-    def on_edge(self) -> bool:
-        """Whether the best rate is an end of the grid, so that a better one may lie beyond it."""
-        ends = {0, len(self.rates) - 1}
-        return len(self.rates) > 1 and self.best in ends
-
-    @property
-    def stable(self) -> int | None:
-        """The rate with the least mean loss at the end among those whose loss never rises after the first tenth.
-
-        The best rate at a given number of steps is often at the edge of stability, where the most frequent classes
-        go up and down. None where no rate is stable.
-        """
-        late = self.mean[max(1, len(self.steps) // 10) :]
-        calm = (late.diff(dim=0) <= 1e-6).all(0) & ~self.diverged
-        if not bool(calm.any()):
-            return None
-        return int(torch.where(calm, self.mean[-1], torch.inf).argmin())
 
 
 class SoftmaxRegression(Stack):
@@ -124,7 +67,7 @@ def train_linear(
     reweighting: str = "none",
     initial_bias: Float[Tensor, " C"] | None = None,
     device: torch.device | None = None,
-) -> LinearRuns:
+) -> RateRuns:
     """Train by one method at every rate, from one start.
 
     Arguments:
@@ -168,8 +111,14 @@ def train_linear(
     problem = _Problem(x, targets, counts, sample_weights / sample_weights.sum())
     train = problem.in_span if in_span else problem.in_weights
     losses, at = train(method, weight, bias, grid, steps, every)
-    found = frequency_bins(data.counts, bins)
-    return LinearRuns(method=method, rates=grid, steps=tuple(at), losses=losses.double().cpu(), bins=found)
+    return RateRuns(
+        method=method,
+        rates=grid,
+        steps=tuple(at),
+        losses=losses.double().cpu(),
+        measured=data.counts.double(),
+        bins=frequency_bins(data.counts, bins),
+    )
 
 
 def needed_memory(n: int, d: int, classes: int, rates: int, in_span: bool) -> float:

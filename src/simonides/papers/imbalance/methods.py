@@ -3,7 +3,8 @@
 For normalised and sign descent momentum is applied after the transformation, as in Kunstner et al. (2024).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -15,8 +16,10 @@ from simonides.training import (
     SGD,
     AdagradScaling,
     Adam,
+    AdamScaling,
     Chain,
     LineSearch,
+    Memory,
     Momentum,
     Muon,
     NormalisedDescent,
@@ -24,9 +27,37 @@ from simonides.training import (
     SignDescent,
 )
 
+_MOMENTUM = 0.9
+
+
+@dataclass(frozen=True)
+class HeadApart:
+    """Adam for the last layer, momentum for all else, as a part of a chain.
+
+    Arguments:
+        place: of the last layer's weights among the parameters that are trained.
+        ratio: Adam's rate over that of the rest.
+    """
+
+    place: int
+    ratio: float = 0.03
+
+    def __call__(
+        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
+    ) -> list[Tensor]:
+        """The directions."""
+        out: list[Tensor] = []
+        entries = zip(directions, parameters, memories, strict=True)
+        for place, (direction, parameter, memory) in enumerate(entries):
+            head = place == self.place
+            part = AdamScaling((_MOMENTUM, 0.999)) if head else Momentum(_MOMENTUM)
+            (own,) = part([direction], [parameter], [memory], stacked)
+            out.append(self.ratio * own if head else own)
+        return out
+
+
 Parameters = list[torch.nn.Parameter]
 Make = Callable[[Parameters, Float[Tensor, " runs"]], Optimizer]
-_MOMENTUM = 0.9
 
 METHODS: dict[str, Make] = {
     "gd": lambda p, lr: SGD(p, lr),

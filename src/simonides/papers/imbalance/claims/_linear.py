@@ -1,13 +1,14 @@
 """Linear classifiers that several claims of this paper train alike."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
 
 from simonides.papers.imbalance.linear_data import LinearData
-from simonides.papers.imbalance.linear_training import LinearRuns, train_linear
+from simonides.papers.imbalance.linear_training import train_linear
+from simonides.papers.imbalance.rate_runs import RateRuns
 
 # losses are told apart down to this
 _LEAST = 1e-6
@@ -21,7 +22,7 @@ def compared(
     bins: int,
     device: torch.device,
     rates: tuple[float, ...] | None = None,
-) -> dict[str, LinearRuns]:
+) -> dict[str, RateRuns]:
     """Each method at all rates, from one start."""
     own = torch.Generator().manual_seed(int(torch.randint(2**31, (1,), generator=generator)))
     return {
@@ -37,7 +38,7 @@ def name_of(method: str) -> str:
     return method.replace("-", "_")
 
 
-def columns(found: dict[str, LinearRuns]) -> dict[str, float]:
+def columns(found: Mapping[str, RateRuns]) -> dict[str, float]:
     """At the best rate of each method: the mean loss, the rarest group's, the order of the groups, and the rate."""
     row: dict[str, float] = {}
     for method, runs in found.items():

@@ -1,0 +1,150 @@
+"""Loss by class frequency inside a Hugging Face `Trainer`, which shows logits to the loss function alone."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from simonides.base import SimonidesError
+from simonides.nn import cross_entropies
+from simonides.papers.imbalance.bins import Counts
+from simonides.papers.imbalance.meter import FrequencyHistory, FrequencyMeter
+
+try:
+    from transformers import TrainerCallback
+except ModuleNotFoundError:
+    raise SimonidesError(
+        "loss by frequency in a Trainer needs transformers, which is not installed; run: "
+        "pip install 'simonides[checkpoints]' accelerate"
+    ) from None
+
+
+class FrequencyLoss:
+    """The cross-entropy that `Trainer(compute_loss_func=...)` takes, which also reads it by class frequency.
+
+    The loss is what the Trainer computes without it: the sum over labels that are not -100, divided by
+    `num_items_in_batch`, or their mean where that is not given. Losses in training and in evaluation (without
+    gradients) are read apart.
+
+    Arguments:
+        counts: samples of each class in the training data; of a language model those of its tokens.
+        bins: how many bins of about equal mass.
+        causal: whether the label of a position is the next token, as of a causal language model; labels of one axis,
+            as of a classifier of whole texts, are never shifted.
+
+    >>> loss = FrequencyLoss([3, 1], bins=2, causal=False)
+    >>> round(float(loss({"logits": torch.zeros(4, 2)}, torch.tensor([0, 0, 0, 1]))), 3)
+    0.693
+    """
+
+    def __init__(self, counts: Counts, bins: int = 10, causal: bool = True) -> None:
+        self.causal = causal
+        self.training = FrequencyMeter(counts, bins)
+        self.evaluation = FrequencyMeter(counts, bins)
+        self.history = FrequencyHistory(self.training.bins.names())
+
+    def __call__(
+        self,
+        outputs: Any,
+        labels: Int[Tensor, "*samples"] | None,
+        num_items_in_batch: Int[Tensor, "..."] | Float[Tensor, "..."] | int | None = None,
+    ) -> Float[Tensor, ""]:
+        """The loss of a batch.
+
+        Arguments:
+            outputs: of the model, with "logits".
+            labels: a class for each sample or position, -100 where there is none.
+            num_items_in_batch: labels in all batches of one update, as the Trainer counts them.
+
+        Raises:
+            SimonidesError: when there are no labels or logits, or shapes do not agree.
+        """
+        logits = outputs.get("logits") if hasattr(outputs, "get") else getattr(outputs, "logits", None)
+        if not isinstance(logits, Tensor) or labels is None:
+            missing = "labels" if labels is None else "logits"
+            raise SimonidesError(
+                f"the model's batch has no {missing}: FrequencyLoss needs both; give batches with labels, and a model "
+                "that returns logits."
+            )
+        labels = labels.to(logits.device)
+        if self.causal and labels.dim() > 1:
+            logits, labels = logits[..., :-1, :], labels[..., 1:]
+        kept = labels != -100
+        # as transformers does: half precision is summed in float32
+        losses = cross_entropies(logits.float(), labels.masked_fill(~kept, 0)).masked_fill(~kept, 0.0)
+        meter = self.training if torch.is_grad_enabled() else self.evaluation
+        meter.update(logits.detach(), labels, losses.detach())
+        count = kept.sum() if num_items_in_batch is None else num_items_in_batch
+        return losses.sum() / (count.to(losses.device) if isinstance(count, Tensor) else count)
+
+
+class FrequencyCallback(TrainerCallback):
+    """Adds "loss/decile_0" ... "loss/decile_9" to what a Trainer logs, and the gradients of the last layer's rows.
+
+    Beside losses there are "accuracy/...", "count/..." and "gradient/..." (before an update, after clipping; with
+    tied embeddings it holds those of the input side too). In evaluations names begin with "eval_". Reporters that
+    were given to the Trainer before this callback do not see what it adds: `follow` puts it first.
+
+    Arguments:
+        loss: the Trainer's `compute_loss_func`.
+        gradients: whether to read gradients.
+    """
+
+    def __init__(self, loss: FrequencyLoss, gradients: bool = True) -> None:
+        self.loss, self.gradients = loss, gradients
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
+        """Read the gradient of the output embeddings."""
+        head = (
+            model.get_output_embeddings() if self.gradients and hasattr(model, "get_output_embeddings") else None
+        )
+        gradient = None if head is None else head.weight.grad
+        if gradient is not None and len(gradient) == len(self.loss.training.bins.of_class):
+            self.loss.training.update_gradient(gradient)
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any
+    ) -> None:
+        """Add the readings since the last log, and forget them."""
+        if logs is None:
+            return
+        if "eval_loss" in logs:
+            meter, prefix = self.loss.evaluation, "eval_"
+        elif "loss" in logs:
+            meter, prefix = self.loss.training, ""
+        else:  # the summary at the end
+            return
+        reading = meter.compute(all_processes=getattr(args, "world_size", 1) > 1)
+        meter.reset()
+        if not prefix:
+            self.loss.history.append(state.global_step, reading)
+        added = {prefix + name: value for name, value in reading.items() if name != "loss"}
+        logs.update(added)
+        if state.log_history:  # where the Trainer keeps a copy, made before callbacks
+            state.log_history[-1].update(added)
+
+
+def follow(trainer: Any, counts: Counts, bins: int = 10, causal: bool = True) -> FrequencyLoss:
+    """Make a Trainer tell its loss by class frequency, before its reporters.
+
+    Arguments:
+        trainer: a `transformers.Trainer`, before `train()`.
+        counts, bins, causal: as of `FrequencyLoss`.
+
+    Returns:
+        The loss, with its `history`.
+
+    Raises:
+        SimonidesError: when the Trainer has a loss function or label smoothing of its own.
+    """
+    if getattr(trainer, "compute_loss_func", None) is not None:
+        raise SimonidesError("this Trainer has a compute_loss_func already; use FrequencyMeter inside it.")
+    if getattr(trainer, "label_smoother", None) is not None:
+        raise SimonidesError(
+            "this Trainer smooths labels, which a compute_loss_func would silently undo; set label_smoothing_factor=0."
+        )
+    loss = FrequencyLoss(counts, bins, causal)
+    trainer.compute_loss_func = loss
+    trainer.callback_handler.callbacks.insert(0, FrequencyCallback(loss))
+    return loss
