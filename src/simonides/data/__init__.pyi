@@ -10,6 +10,9 @@ from .fact_table import packaged as packaged
 from .fact_table import read_fact_table as read_fact_table
 from .fact_table import read_facts as read_facts
 from .fact_table import related as related
+from .images import Images as Images
+from .images import digits as digits
+from .images import read_images as read_images
 from .questions import WordQuestions as WordQuestions
 from .questions import read_questions as read_questions
 from .tables import Table as Table

@@ -3,7 +3,7 @@
 Letters: `R` rates, `B` windows, `T` tokens of a window, `C` words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -112,7 +112,7 @@ def train_on_text(
     seen = text.windows(_MEASURED, training.length + 1, torch.Generator().manual_seed(0)).to(device)
     counts = word_counts(text)
 
-    def losses(one: Transformer, windows: Int[Tensor, "B T_plus_1"]) -> Float[Tensor, "B T"]:
+    def losses(one: Callable[..., Tensor], windows: Int[Tensor, "B T_plus_1"]) -> Float[Tensor, "B T"]:
         return cross_entropies(one(windows[:, :-1]), windows[:, 1:])
 
     def look(stacked: StackedModel) -> dict[str, Tensor]:
