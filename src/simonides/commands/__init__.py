@@ -12,6 +12,7 @@ from simonides.commands import (
     compare,
     count,
     explore,
+    frequency,
     inspect,
     list_claims,
     pretrain,
@@ -41,6 +42,7 @@ _MODULES = {
     inspect.Inspect: inspect,
     truncate.Truncate: truncate,
     count.Count: count,
+    frequency.Frequency: frequency,
     explore.Explore: explore,
 }
 
@@ -60,6 +62,7 @@ Command = (
     | Annotated[inspect.Inspect, subcommand("inspect")]
     | Annotated[truncate.Truncate, subcommand("truncate")]
     | Annotated[count.Count, subcommand("count")]
+    | Annotated[frequency.Frequency, subcommand("frequency")]
     | Annotated[explore.Explore, subcommand("explore")]
 )
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

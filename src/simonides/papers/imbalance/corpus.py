@@ -24,7 +24,8 @@ BALANCED, HEAVY = 3.0, 10.0
 class Exponent:
     """alpha of pi_k proportional to k^-alpha over some ranks, by maximum likelihood, with a 95 % interval.
 
-    The interval is that of drawing samples alone. Where `local` exponents differ, there is no one power law.
+    The interval is that of drawing samples alone: ranks are taken as known, though they come from the same counts,
+    which makes exponents of nearly equal classes too large. Where `local` exponents differ, there is no one power law.
     """
 
     value: float

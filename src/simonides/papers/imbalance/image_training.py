@@ -60,7 +60,7 @@ def train_on_images(
                 make().to(device),
                 lambda model, _: cross_entropies(model(x), targets).mean(),
                 lambda _: None,
-                lambda parameters, rate=rate: METHODS[method](parameters, torch.tensor(rate)),  # type: ignore[misc]
+                lambda parameters, rate=rate: METHODS[method](parameters, rate),  # type: ignore[misc]
                 steps,
                 torch.Generator(),
                 records=Records(every=every, probes={"by_class": by_class}),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from simonides.base import SimonidesError
@@ -63,20 +63,9 @@ class FrequencyMeter:
             SimonidesError: when shapes do not agree, or a target is no class.
         """
         classes = len(self.bins.of_class)
-        if logits.shape[:-1] != target.shape or logits.shape[-1:] != (classes,):
-            raise SimonidesError(
-                f"logits of shape {list(logits.shape)} and targets of {list(target.shape)} for {classes} counted "
-                "classes; give one logit a class and one target a sample. A model that pads its vocabulary needs "
-                "counts with zeros for what it adds."
-            )
+        kept, chosen = self.chosen(logits, target)
         if losses is not None and losses.shape != target.shape:
             raise SimonidesError(f"losses of shape {list(losses.shape)} for {list(target.shape)} targets.")
-        kept = target != self.ignore_index
-        chosen = target.masked_fill(~kept, 0)
-        if bool(((chosen < 0) | (chosen >= classes)).any()):
-            raise SimonidesError(
-                f"a target lies outside 0 .. {classes - 1} and is not ignore_index = {self.ignore_index}."
-            )
         values = cross_entropies(logits.float(), chosen) if losses is None else losses
         finite = values.isfinite()
         right = logits.argmax(-1) == chosen
@@ -90,6 +79,29 @@ class FrequencyMeter:
             self._not_finite = self._not_finite.to(logits.device)
         self._sums.index_add_(1, chosen.flatten(), rows.flatten(1))
         self._not_finite += (kept & ~finite).sum()
+
+    def chosen(
+        self, logits: Float[Tensor, "*samples C"], target: Int[Tensor, "*samples"]
+    ) -> tuple[Bool[Tensor, "*samples"], Int[Tensor, "*samples"]]:
+        """Which samples count, and the class of each, 0 where it does not count.
+
+        Raises:
+            SimonidesError: when shapes do not agree, or a target is no class.
+        """
+        classes = len(self.bins.of_class)
+        if logits.shape[:-1] != target.shape or logits.shape[-1:] != (classes,):
+            raise SimonidesError(
+                f"logits of shape {list(logits.shape)} and targets of {list(target.shape)} for {classes} counted "
+                "classes; give one logit a class and one target a sample. A model that pads its vocabulary needs "
+                "counts with zeros for what it adds."
+            )
+        kept = target != self.ignore_index
+        chosen = target.masked_fill(~kept, 0)
+        if bool(((chosen < 0) | (chosen >= classes)).any()):
+            raise SimonidesError(
+                f"a target lies outside 0 .. {classes - 1} and is not ignore_index = {self.ignore_index}."
+            )
+        return kept, chosen
 
     @torch.no_grad()
     def update_gradient(self, gradient: Float[Tensor, "C ..."] | None) -> None:

@@ -1,4 +1,4 @@
-"""The optimisers that are compared, by name, each as a chain of parts, with a rate for each stacked run.
+"""The optimisers that are compared, by name, each as a chain of parts, with one rate or one for each stacked run.
 
 For normalised and sign descent momentum is applied after the transformation, as in Kunstner et al. (2024).
 """
@@ -57,7 +57,7 @@ class HeadApart:
 
 
 Parameters = list[torch.nn.Parameter]
-Make = Callable[[Parameters, Float[Tensor, " runs"]], Optimizer]
+Make = Callable[[Parameters, float | Float[Tensor, " runs"]], Optimizer]
 
 METHODS: dict[str, Make] = {
     "gd": lambda p, lr: SGD(p, lr),
@@ -68,12 +68,12 @@ METHODS: dict[str, Make] = {
     "sign-momentum": lambda p, lr: SignDescent(p, lr, _MOMENTUM, momentum_last=True),
     "normalised": lambda p, lr: NormalisedDescent(p, lr),
     "normalised-momentum": lambda p, lr: NormalisedDescent(p, lr, _MOMENTUM, momentum_last=True),
-    "scaled-sign": lambda p, lr: Chain(p, lr, [Sign(scaled=True)], stacked=True),
-    "scaled-sign-momentum": lambda p, lr: Chain(p, lr, [Sign(scaled=True), Momentum(_MOMENTUM)], stacked=True),
+    "scaled-sign": lambda p, lr: Chain(p, lr, [Sign(scaled=True)]),
+    "scaled-sign-momentum": lambda p, lr: Chain(p, lr, [Sign(scaled=True), Momentum(_MOMENTUM)]),
     "adagrad": lambda p, lr: Chain(p, lr, [AdagradScaling()]),
-    "muon": lambda p, lr: Muon(p, lr, stacked=True),
+    "muon": lambda p, lr: Muon(p, lr),
     # the rate is the first step that is tried
-    "armijo": lambda p, lr: LineSearch(p, float(lr.max()), slope=0.5, shrink=0.9, stacked=True),
+    "armijo": lambda p, lr: LineSearch(p, float(torch.as_tensor(lr).max()), slope=0.5, shrink=0.9),
 }
 # half-decades in which the best rate of each method lies for the data of this paper: a sweep says where it does not
 RATES: dict[str, tuple[float, float]] = {

@@ -105,7 +105,7 @@ def train_on_text(
         layers=training.layers,
         heads=training.heads,
         norm="pre",
-        frozen=() if training.trained == "all" else ("W_E", "positions", "layers.*", "norm*"),
+        frozen=() if training.trained == "all" else ("W_E", "positions", "layers.*", "final_norm.*"),
     )
     model = Transformer(config, own)
     stack = StackedModel([model] * len(rates)).to(device)

@@ -70,10 +70,10 @@ class FrequencyLoss:
         labels = labels.to(logits.device)
         if self.causal and labels.dim() > 1:
             logits, labels = logits[..., :-1, :], labels[..., 1:]
-        kept = labels != -100
-        # as transformers does: half precision is summed in float32
-        losses = cross_entropies(logits.float(), labels.masked_fill(~kept, 0)).masked_fill(~kept, 0.0)
         meter = self.training if torch.is_grad_enabled() else self.evaluation
+        kept, chosen = meter.chosen(logits, labels)
+        # as transformers does: half precision is summed in float32
+        losses = cross_entropies(logits.float(), chosen).masked_fill(~kept, 0.0)
         meter.update(logits.detach(), labels, losses.detach())
         count = kept.sum() if num_items_in_batch is None else num_items_in_batch
         return losses.sum() / (count.to(losses.device) if isinstance(count, Tensor) else count)
