@@ -81,7 +81,7 @@ class Chain(Optimizer):
             parameters = [p for p in group["params"] if p.grad is not None]
             for p, direction in zip(parameters, self.directions(parameters, group["stacked"]), strict=True):
                 if isinstance(group["lr"], Tensor) and group["lr"].dim():
-                    p.sub_(direction * by_run(group["lr"].to(p), p))
+                    p.addcmul_(direction, by_run(group["lr"].to(p), p), value=-1)
                 else:
                     p.sub_(direction, alpha=float(group["lr"]))
         return loss

@@ -119,7 +119,7 @@ class AdamScaling:
             memory["mean"].lerp_(direction, 1 - first)
             memory["square"].mul_(second).addcmul_(direction, direction, value=1 - second)
             root = memory["square"].sqrt().div_((1 - second ** memory["step"]) ** 0.5).add_(self.eps)
-            scaled.append(memory["mean"] / root / (1 - first ** memory["step"]))
+            scaled.append(torch.div(memory["mean"], root.mul_(1 - first ** memory["step"]), out=root))
         return scaled
 
 

@@ -7,13 +7,14 @@ A step is then one product K G with the gradient in the logits, for all rates to
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from simonides.base import SimonidesError, check_at_least, check_memory, check_name
-from simonides.nn import cross_entropies, excess
+from simonides.nn import cross_entropies, excess, product, weighted_cross_entropy
 from simonides.papers.imbalance.bins import frequency_bins
 from simonides.papers.imbalance.linear_data import LinearData
 from simonides.papers.imbalance.methods import METHODS, default_rates
@@ -42,11 +43,28 @@ class SoftmaxRegression(Stack):
         super().__init__(len(weight))
         self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
 
-    def forward(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "R n C"]:
-        """Logits."""
+    def forward(
+        self, x: Float[Tensor, "n d"], transposed: Float[Tensor, "d n"] | None = None
+    ) -> Float[Tensor, "R n C"]:
+        """Logits; `transposed` is x^T in memory of its own, where x is the same at every step."""
         runs, classes, _ = self.weight.shape
-        logits = x @ self.weight.flatten(0, 1).mT
+        x_t = x.mT.contiguous() if transposed is None else transposed
+        logits: Tensor = _Linear.apply(x, x_t, self.weight.flatten(0, 1))  # type: ignore[no-untyped-call]
         return logits.unflatten(1, (runs, classes)).movedim(1, 0) + self.bias[:, None]
+
+
+class _Linear(torch.autograd.Function):
+    """x W^T with a gradient in W alone, both products as fast as they go."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, transposed: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(transposed)
+        return product(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[None, None, Tensor]:
+        (transposed,) = ctx.saved_tensors
+        return None, None, product(upstream.mT.contiguous(), transposed)
 
 
 def start(data: LinearData, generator: torch.Generator) -> tuple[Float[Tensor, "C d"], Float[Tensor, " C"]]:
@@ -123,7 +141,7 @@ def train_linear(
 
 def needed_memory(n: int, d: int, classes: int, rates: int, in_span: bool) -> float:
     """Bytes that `train_linear` takes at most, in float32: samples, K where it is used, and what a step holds."""
-    held = n * d + (n * n if in_span else 0)
+    held = n * d + (n * n if in_span else n * d)
     return 4.0 * (held + rates * classes * (5 * n if in_span else 4 * n + 6 * d))
 
 
@@ -147,8 +165,8 @@ class _Problem:
     ) -> tuple[Float[Tensor, "records R C"], list[int]]:
         """Descent on the logits of the samples: Z <- Z - rate K G."""
         momentum, normalised = _IN_SPAN[method]
-        kernel = self.x @ self.x.mT + 1
-        first = self.x @ weight.mT + bias
+        kernel = product(self.x, self.x) + 1
+        first = product(self.x, weight) + bias
         logits = first.expand(len(rates), -1, -1).clone()
         rate = torch.tensor(rates, device=first.device)[:, None, None]
         past: Tensor | None = None
@@ -161,7 +179,8 @@ class _Problem:
                 break
             away = excess(logits, self.targets.expand(len(rates), -1), self.weights.expand(len(rates), -1))
             # the runs side by side, so that K is read once for all
-            direction = (kernel @ away.movedim(0, 1).flatten(1)).unflatten(1, (len(rates), -1)).movedim(1, 0)
+            pulled = product(kernel, away.mT.flatten(0, 1))
+            direction = pulled.unflatten(1, (len(rates), -1)).movedim(1, 0)
             if normalised:  # |G^T X|^2 of weights and bias together
                 square = (away * direction).sum((1, 2), keepdim=True)
                 direction = direction * torch.where(square > 0, square.rsqrt(), 0.0)
@@ -176,14 +195,14 @@ class _Problem:
         stack = SoftmaxRegression(
             weight.expand(len(rates), -1, -1).clone(), bias.expand(len(rates), -1).clone()
         ).to(self.x.device)
-        seen: list[Tensor] = []
-        at: list[int] = []
+        transposed = self.x.mT.contiguous()
 
         def look(model: SoftmaxRegression) -> Mapping[str, Tensor]:
             return {"by_class": self.class_losses(model(self.x))}
 
         def loss(model: SoftmaxRegression, _: None) -> Float[Tensor, " R"]:
-            return (cross_entropies(model(self.x), self.targets.expand(model.runs, -1)) * self.weights).sum(1)
+            targets, weights = (own.expand(model.runs, -1) for own in (self.targets, self.weights))
+            return weighted_cross_entropy(model(self.x, transposed), targets, weights)
 
         try:
             history = fit(

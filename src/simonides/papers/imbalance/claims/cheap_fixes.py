@@ -1,7 +1,7 @@
 """Beyond the paper: which cheap change closes the gap between descent and Adam on heavy-tailed linear data?
 
-Four changes beside plain descent with momentum: a bias that starts at the logarithm of the classes' shares, features
-with their mean taken off, weights of one over the root of the share, and Muon.
+Four changes to gradient descent without momentum: a bias that starts at the logarithm of the classes' shares, features
+with their mean taken off, weights of one over the root of the share, and Muon (which has momentum) in its place.
 """
 
 import torch
@@ -18,7 +18,7 @@ FIXES = ("log-prior bias", "centred features", "weights 1/root", "muon")
 
 
 def measure(runs: Runs, *, fix: str, m: int, steps: int) -> dict[str, Tensor]:
-    """What share of the gap between descent and Adam, both with momentum, a change closes."""
+    """What share of the gap between descent and Adam, both without momentum, a change closes."""
 
     def one(generator: Generator) -> dict[str, float]:
         data = HeavyTailedData(m=m).sample(generator)
@@ -37,15 +37,15 @@ def measure(runs: Runs, *, fix: str, m: int, steps: int) -> dict[str, Tensor]:
             )
             return least(float(found.mean[-1, found.best])), float(found.on_edge)
 
-        descent, _ = loss("gd-momentum")
-        adam, _ = loss("adam")
+        descent, _ = loss("gd")
+        adam, _ = loss("adam-no-momentum")
         if fix == "log-prior bias":
-            fixed, edge = loss("gd-momentum", initial_bias=(data.counts / len(data.targets)).log())
+            fixed, edge = loss("gd", initial_bias=(data.counts / len(data.targets)).log())
         elif fix == "centred features":
             centred = LinearData(x=data.x - data.x.mean(0), targets=data.targets, classes=data.classes)
-            fixed, edge = loss("gd-momentum", centred, rates=half_decades(-2, 3))
+            fixed, edge = loss("gd", centred, rates=half_decades(-2, 3))
         elif fix == "weights 1/root":
-            fixed, edge = loss("gd-momentum", reweighting="inverse root")
+            fixed, edge = loss("gd", reweighting="inverse root")
         else:
             fixed, edge = loss("muon", rates=half_decades(-3, 1))
         return {
