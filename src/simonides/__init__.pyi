@@ -12,6 +12,8 @@ from .papers.counting.bias_report import bias_report as bias_report
 from .papers.counting.strings import ContextualCounting as ContextualCounting
 from .papers.facts.fact_memory import FactMemory as FactMemory
 from .papers.facts.trained_facts import TrainedFacts as TrainedFacts
+from .papers.imbalance.corpus import corpus_report as corpus_report
+from .papers.imbalance.meter import FrequencyMeter as FrequencyMeter
 from .probes.bench import make_bench as make_bench
 from .probes.inspection import inspect as inspect
 from .probes.truncating import truncate as truncate
