@@ -204,23 +204,24 @@ def _step(
     target: Target | None,
 ) -> tuple[Bool[Tensor, " R"], Float[Tensor, " R"]]:
     """Move every active problem to a better feasible point where there is one; returns which moved, and the rates."""
-    inner, square = (u * here.g).sum(1), here.g.square().sum(1)
+    inner, square, steep = (u * here.g).sum(1), here.g.square().sum(1), u.square().sum(1)
     waiting, moved = active.clone(), torch.zeros_like(active)
     first = True
     for _ in range(_BACKTRACKS):
         pull = (rate * inner + here.f - f0) / square
         back = pull if solving.level else pull.clamp_min(0)
-        d = rate[:, None] * u - back[:, None] * here.g
-        y = torch.where(waiting[:, None], here.x + d, here.x)
+        y = torch.addcmul(here.x, rate[:, None], u).addcmul_(back[:, None], here.g, value=-1)
+        y = _chosen(waiting, y, here.x)
         f, g = oracle.gradient(y, waiting)
         y, f, g = _retract(oracle, y, f, g, f0, slack, waiting, solving.level)
         value = _target(target, y, g)
-        gained = value >= here.target + _ASCENT * (u * d).sum(1).clamp_min(0)
+        promised = rate * steep - back * inner  # <u, d>
+        gained = (value >= here.target + _ASCENT * promised.clamp_min(0)) & (value > here.target)
         feasible = (f - f0 <= slack) & ((f0 - f <= slack) | (not solving.level))
-        fine = waiting & gained & feasible & g.isfinite().all(1) & y.isfinite().all(1) & (value > here.target)
+        # a gradient that is not finite has no finite logarithm of its norm; a target may not look at it
+        fine = waiting & gained & feasible & value.isfinite() & ((target is None) | g.isfinite().all(1))
         for name, new in (("x", y), ("f", f), ("g", g), ("target", value)):
-            old = getattr(here, name)
-            setattr(here, name, torch.where(fine.view(-1, *[1] * (old.dim() - 1)), new, old))
+            setattr(here, name, _chosen(fine, new, getattr(here, name)))
         moved |= fine
         if first:
             rate = torch.where(fine, rate / _SHRINK, rate)
@@ -238,11 +239,22 @@ def _retract(
     """Bring points that lie above f0 back along the gradient: y - (f - f0) g/|g|^2, at most five times."""
     for _ in range(_RETRACTIONS):
         apart = f - f0
-        off = waiting & ((apart.abs() if level else apart) > slack) & g.isfinite().all(1) & f.isfinite()
+        square = g.square().sum(1)
+        off = (
+            waiting & ((apart.abs() if level else apart) > slack) & f.isfinite() & square.isfinite() & (square > 0)
+        )
         if not bool(off.any()):
             break
-        square = g.square().sum(1, keepdim=True).clamp_min(torch.finfo(g.dtype).tiny)
-        y = torch.where(off[:, None], y - apart[:, None] * g / square, y)
+        y = _chosen(off, torch.addcmul(y, (apart / square)[:, None], g, value=-1), y)
         new_f, new_g = oracle.gradient(y, off)
-        f, g = torch.where(off, new_f, f), torch.where(off[:, None], new_g, g)
+        f, g = _chosen(off, new_f, f), _chosen(off, new_g, g)
     return y, f, g
+
+
+def _chosen(rows: Bool[Tensor, " R"], new: Float[Tensor, "R ..."], old: Float[Tensor, "R ..."]) -> Tensor:
+    """The new rows where they are chosen; without a copy where all or none are."""
+    if bool(rows.all()):
+        return new
+    if not bool(rows.any()):
+        return old
+    return torch.where(rows.view(-1, *[1] * (old.dim() - 1)), new, old)
