@@ -106,5 +106,6 @@ claim = Claim(
         )
     ],
     stack=1,
-    differs="A softplus network of 10 hidden units on 357 digits of 8 x 8 pixels, full batches, in place of MNIST and UCI tables with 100 to 500 units.",
+    differs="A softplus network of 10 hidden units on 357 digits of 8 x 8 pixels, full batches, in place "
+    "of MNIST and UCI tables with 100 to 500 units.",
 )
