@@ -23,6 +23,7 @@ from simonides.commands import (
     run,
     show,
     status,
+    teleport,
     truncate,
     verdict,
 )
@@ -43,6 +44,7 @@ _MODULES = {
     truncate.Truncate: truncate,
     count.Count: count,
     frequency.Frequency: frequency,
+    teleport.Teleport: teleport,
     explore.Explore: explore,
 }
 
@@ -63,6 +65,7 @@ Command = (
     | Annotated[truncate.Truncate, subcommand("truncate")]
     | Annotated[count.Count, subcommand("count")]
     | Annotated[frequency.Frequency, subcommand("frequency")]
+    | Annotated[teleport.Teleport, subcommand("teleport")]
     | Annotated[explore.Explore, subcommand("explore")]
 )
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))
