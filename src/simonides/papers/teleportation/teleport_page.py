@@ -1,13 +1,18 @@
 """The page of a comparison: relative gap against iterations and against units of work, side by side."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from simonides.base import COLOURS, SHEET, output_folder, page, painted, place_figure, write_text
+from simonides.base import COLOURS, INK, SHEET, output_folder, page, painted, place_figure, write_text
 from simonides.papers.teleportation.comparison import Comparison
+from simonides.papers.teleportation.functions import Function
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,6 +77,42 @@ def write_comparison(out: Path, title: str, found: Comparison) -> Path:
     return out / "index.html"
 
 
+def path_figure(
+    function: Function,
+    paths: Mapping[str, Sequence[Float[Tensor, "1 2"]]],
+    extent: tuple[float, float, float, float],
+    title: str,
+) -> dict[str, bytes]:
+    """Paths on the level sets of a function of two variables, as "svg", "png" and "pdf".
+
+    Arguments:
+        function: of stacked points.
+        paths: points in order, by the name of what made them.
+        extent: the least and largest first variable, then of the second.
+        title: of the figure.
+    """
+    first, second = (np.linspace(extent[place], extent[place + 1], 200) for place in (0, 2))
+    grid = np.stack(np.meshgrid(first, second), -1).reshape(-1, 2)
+    values = function(torch.from_numpy(grid)).reshape(200, 200).numpy()
+
+    def draw(picture: "Figure") -> None:
+        axes = picture.subplots()
+        levels = np.quantile(values, np.linspace(0.02, 0.95, 14))
+        axes.contour(first, second, values, levels=np.unique(levels), colors="0.6", linewidths=0.7)
+        start = next(iter(paths.values()))[0]
+        level = [float(function(start)[0])]
+        axes.contour(first, second, values, levels=level, colors=[INK], linewidths=1.4)
+        for colour, marker, (name, path) in zip(COLOURS, "o^sv", paths.items(), strict=False):
+            points = torch.cat(list(path)).numpy()
+            axes.plot(*points.T, f"{marker}-", ms=4, lw=1.3, color=colour, label=name)
+        axes.set(xlabel="first variable", ylabel="second variable", title=title)
+        axes.set(xlim=extent[:2], ylim=extent[2:])
+        axes.grid(False)
+        axes.legend(fontsize=8)
+
+    return painted(draw, title, (5.6, 4.6))
+
+
 def _text(value: float | str) -> str:
     if isinstance(value, str):
         return value
@@ -85,7 +126,7 @@ def _draw(picture: "Figure", found: Comparison) -> None:
         gap = np.maximum((f - found.least) / (f[0] - found.least), 1e-12)
         left.plot(np.arange(len(gap)), gap, dash, color=colour, label=name)
         right.plot(trace.cost[:, 0].numpy(), gap, dash, color=colour)
-    for axes, label in ((left, "iterations"), (right, "units of work")):
-        axes.set(xscale="symlog", yscale="log", xlabel=label, ylim=(1e-9, 2))
+    left.set(xscale="symlog", yscale="log", xlabel="iterations", ylim=(1e-9, 2), xlim=(0, None))
+    right.set(xscale="log", yscale="log", xlabel="units of work", ylim=(1e-9, 2))
     left.set_ylabel("relative gap")
     left.legend(fontsize=8)

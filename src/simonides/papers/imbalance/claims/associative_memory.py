@@ -138,5 +138,11 @@ claim = Claim(
         )
         for shared, text in ((0.0, "mean zero"), (1.0, "a shared direction"))
     ],
+    finding="Neither our code nor the finite size: the effect needs inputs with a shared mean. Random embeddings "
+    "have mean zero, and descent recalls 0.99 of the facts under Zipf frequencies as under uniform ones, "
+    "Adam without momentum 0.84, sign descent 0.76. With a shared direction all lose: descent 0.44, Adam "
+    "without momentum 0.48 under Zipf (0.46 and 0.53 under uniform frequencies); with momentum 0.61 and "
+    "0.85, where Adam's best rate is the largest of its grid, 10, so that 0.85 is a lower bound. "
+    "Imbalance is not what costs this memory its facts.",
     stack=2,
 )

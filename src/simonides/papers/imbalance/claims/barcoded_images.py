@@ -114,6 +114,10 @@ claim = Claim(
         )
         for name, label in (("gd", "descent with momentum"), ("adam", "Adam"))
     ],
+    finding="Descent leaves the rare classes at 4.6 nats (log C = 6.5), and Adam learns them. On the barcoded "
+    "classes alone 60 steps are too few for descent with momentum: 1.04 nats against 0.002; after 100 "
+    "steps it is at 0.005 (one seed). So the balanced twin is slower than the paper's 300 steps on more "
+    "images show, and the interaction of 1.4 nats is what remains.",
     stack=1,
     differs="1,797 digits of 8 x 8 pixels and 630 classes of a 6-bit code with three images each, 16 and 32 channels, "
     "60 steps, in place of 50,000 of 28 x 28, 10,240 classes of five, 32 and 100 channels, 300 steps. The code of "

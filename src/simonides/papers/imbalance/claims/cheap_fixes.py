@@ -104,5 +104,9 @@ claim = Claim(
             smooth=False,
         )
     ],
+    finding="Centring the features and Muon solve the problem to below 1e-6 nats at several rates, where Adam "
+    "without momentum stays at 0.80. Weights of one over the root of the share leave descent at 1.30 "
+    "(from 3.29). A bias that starts at the log shares changes nothing: it is learned in a few steps "
+    "anyway.",
     stack=1,
 )

@@ -111,6 +111,10 @@ claim = Claim(
         )
         for column, label in (("descent", "gradient descent"), ("sign", "sign descent"))
     ],
+    finding="On English words descent's local slopes fall from 0.89 at 1,000 to 2,000 words to 0.50 at 16,000 to "
+    "32,000 (a tenth of the first loss): beyond some 8,000 words frequencies fall faster than 1/k, and "
+    "what remains of the loss lies in words that descent need not learn. Up to there both laws agree. "
+    "Sign descent keeps to the square root throughout.",
     deterministic=True,
     untested="other exponents alpha of the power law",
 )

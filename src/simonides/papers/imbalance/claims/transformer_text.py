@@ -105,6 +105,9 @@ claim = Claim(
             log="",
         )
     ],
+    finding="Adam on the last layer alone closes 0.48 of the gap. Under descent the rarest decile ends at 8.1 "
+    "nats, above its start of 7.4; under Adam at 6.8. At the three most frequent deciles the two differ "
+    "by 0.15.",
     stack=1,
     differs="114,000 words of Python's language reference, the 1,000 most frequent ones, d = 64, two layers, pre-norm, "
     "300 steps of 32 windows of 32 words, in place of PTB (d = 1,000, 100 epochs) and WikiText-103 (GPT-2 small).",

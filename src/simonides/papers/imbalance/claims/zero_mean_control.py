@@ -69,5 +69,7 @@ claim = Claim(
             smooth=False,
         )
     ],
+    finding="The gap is nothing up to a mean of half the spread, and 2.1 nats at a mean of one: between these the "
+    "shared direction begins to bound descent's step.",
     stack=1,
 )
