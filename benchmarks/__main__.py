@@ -5,7 +5,18 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import capacity, checkpoints, counting, facts, imbalance, induction, lab, recall, training
+from benchmarks import (
+    capacity,
+    checkpoints,
+    counting,
+    facts,
+    imbalance,
+    induction,
+    lab,
+    recall,
+    teleportation,
+    training,
+)
 from benchmarks.timing import HotPath
 from simonides.lab.environment import environment
 
@@ -24,7 +35,18 @@ def main() -> None:
     ]
     table = ["| hot path | floor | floor alone | measured | ratio |", "| --- | --- | --- | --- | --- |"]
     parts: list[str] = []
-    for module in (recall, capacity, training, induction, facts, counting, imbalance, checkpoints, lab):
+    for module in (
+        recall,
+        capacity,
+        training,
+        induction,
+        facts,
+        counting,
+        imbalance,
+        teleportation,
+        checkpoints,
+        lab,
+    ):
         parts += ["", f"## {module.__name__.split('.')[-1]}", "", (module.__doc__ or "").strip(), ""]
         for line in module.lines():
             print(line, flush=True)

@@ -42,6 +42,25 @@ compare OTHERS => is not empty and no store of
 compare FILE => is a file
 compare OTHERS --target nothing => no claim or paper is called 'nothing'
 compare OTHERS --scale big => Expected one of
+frequency --bins 0 => bins = 0
+frequency --rates 0.1 => --rates is of a training
+frequency nowhere.txt => nowhere.txt
+frequency --train 5 --methods adamw => method 'adamw' is unknown
+frequency --train 5 --rates a,b => give numbers with commas between
+frequency --train 5 --rates 0 => learning rates are positive and finite
+frequency --train 5 --length 1 => length = 1
+frequency --train 5 --out FILE => FILE is a file
+frequency --column kind --train 5 => no text
+frequency --seed -1 => seed
+frequency --unit words --tokenizer nowhere => nowhere
+teleport nowhere.csv => of a file give --target
+teleport nowhere.csv --target kind => nowhere.csv
+teleport wine --target kind => are of a file
+teleport wine --penalty -1 => penalty
+teleport wine --hidden -1 => hidden
+teleport wine --steps 0 => steps
+teleport wine --iterations 3 => iterations
+teleport wine --out FILE => FILE is a file
 count '[01' => the [ at 0 has no ] behind it
 count '01]' => the ] at 2 has no [ before it
 count '[a]' => has the characters 'a'; write 0, 1, [ and ] alone

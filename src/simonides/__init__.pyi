@@ -14,6 +14,8 @@ from .papers.facts.fact_memory import FactMemory as FactMemory
 from .papers.facts.trained_facts import TrainedFacts as TrainedFacts
 from .papers.imbalance.corpus import corpus_report as corpus_report
 from .papers.imbalance.meter import FrequencyMeter as FrequencyMeter
+from .papers.teleportation.teleporting import teleport as teleport
+from .papers.teleportation.wrapper import Teleported as Teleported
 from .probes.bench import make_bench as make_bench
 from .probes.inspection import inspect as inspect
 from .probes.truncating import truncate as truncate
