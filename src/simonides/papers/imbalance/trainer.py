@@ -80,10 +80,10 @@ class FrequencyLoss:
 
 
 class FrequencyCallback(TrainerCallback):
-    """Adds "loss/decile_0" ... "loss/decile_9" to what a Trainer logs, and the gradients of the last layer's rows.
+    r"""Adds "loss/decile_0" ... "loss/decile_9" to what a Trainer logs, and the gradients of the last layer's rows.
 
     Beside losses there are "accuracy/...", "count/..." and "gradient/..." (before an update, after clipping; with
-    tied embeddings it holds those of the input side too). In evaluations names begin with "eval_". Reporters that
+    tied embeddings it holds those of the input side too). In evaluations names begin with "eval\_". Reporters that
     were given to the Trainer before this callback do not see what it adds: `follow` puts it first.
 
     Arguments:
