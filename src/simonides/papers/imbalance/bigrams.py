@@ -68,7 +68,7 @@ def zipf_descent_steps(words: int, error: float) -> float:
     E_1 is the exponential integral. As d grows this tends to d^(1 - e) times a constant: almost linear in d.
 
     >>> round(zipf_descent_steps(10_000, 0.1)), descent_steps(1 / torch.arange(1, 10_001), 0.1)
-    (1348, 1361)
+    (1361, 1361)
     """
     check_at_least("words", words, 2)
     _check_error(error)

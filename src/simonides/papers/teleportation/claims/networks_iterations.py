@@ -105,6 +105,8 @@ claim = Claim(
             ("saved_at_same_work", "Loss saved by teleports, at the same work"),
         )
     ],
+    finding="Losses are 0.0008 to 0.006 lower after 50 iterations; spent on plain iterations the same work does "
+    "as well to 0.0002, all of them then being at the minimum of 0.1083.",
     stack=1,
     differs="A softplus network of 10 hidden units on 357 digits of 8 x 8 pixels, full batches, in place "
     "of MNIST and UCI tables with 100 to 500 units.",
