@@ -38,7 +38,7 @@ claim = Claim(
     r"(\ell_\text{GD} - \ell_\text{Adam})_\text{balanced} \approx 0",
     source="Kunstner, Yadav, Milligan, Schmidt & Bietti (2024), balanced controls",
     references=["kunstner2024heavy"],
-    scales={"smoke": grid(6, 60, 5), "desk": grid(7, 100, 8), "paper": grid(11, 1000, 3)},
+    scales={"smoke": grid(6, 60, 5), "desk": grid(7, 100, 8), "paper": grid(11, 1000, 5)},
     measure=measure,
     rules=[
         Ordered(

@@ -70,7 +70,7 @@ claim = Claim(
     scales={
         "smoke": grid(8, 3, 2, 5, 5),
         "desk": grid(8, 6, 3, 60, 5),
-        "paper": grid(28, 9, 5, 300, 3),
+        "paper": grid(28, 9, 5, 300, 5),
     },
     measure=measure,
     rules=[

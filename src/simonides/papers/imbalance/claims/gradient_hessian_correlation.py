@@ -51,7 +51,7 @@ claim = Claim(
     r"\propto \pi_k",
     source="Kunstner, Yadav, Milligan, Schmidt & Bietti (2024), gradient and Hessian",
     references=["kunstner2024heavy"],
-    scales={"smoke": grid(6, 60, 5), "desk": grid(7, 100, 8), "paper": grid(11, 100, 3)},
+    scales={"smoke": grid(6, 60, 5), "desk": grid(7, 100, 8), "paper": grid(11, 100, 5)},
     measure=measure,
     rules=[
         Threshold(

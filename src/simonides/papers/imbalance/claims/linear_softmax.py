@@ -61,7 +61,7 @@ claim = Claim(
     scales={
         "smoke": grid([6], 60, 5),
         "desk": grid([7], 100, 8),
-        "paper": grid([11], 1000, 3),
+        "paper": grid([11], 1000, 5),
     },
     measure=measure,
     rules=[

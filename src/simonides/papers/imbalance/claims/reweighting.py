@@ -47,7 +47,7 @@ claim = Claim(
     statement=r"w_i \propto \pi_{y_i}^{-1/2}",
     source="Kunstner, Yadav, Milligan, Schmidt & Bietti (2024), reweighting",
     references=["kunstner2024heavy"],
-    scales={"smoke": grid(6, 60, 5), "desk": grid(7, 100, 8), "paper": grid(11, 1000, 3)},
+    scales={"smoke": grid(6, 60, 5), "desk": grid(7, 100, 8), "paper": grid(11, 1000, 5)},
     measure=measure,
     rules=[
         Threshold(

@@ -41,7 +41,7 @@ claim = Claim(
     statement=r"\theta \leftarrow \theta - \eta \, \text{sign}(g)",
     source="Kunstner, Yadav, Milligan, Schmidt & Bietti (2024), sign descent beside Adam",
     references=["kunstner2024heavy"],
-    scales={"smoke": grid(6, 60, 5), "desk": grid(7, 100, 8), "paper": grid(11, 1000, 3)},
+    scales={"smoke": grid(6, 60, 5), "desk": grid(7, 100, 8), "paper": grid(11, 1000, 5)},
     measure=measure,
     rules=[
         Threshold(

@@ -72,7 +72,7 @@ claim = Claim(
     scales={
         "smoke": grid(100, 20, 8, 5),
         "desk": grid(1000, 300, 32, 5),
-        "paper": grid(10_000, 15_000, 512, 3),
+        "paper": grid(10_000, 15_000, 512, 5),
     },
     measure=measure,
     rules=[
