@@ -6,7 +6,15 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from simonides.base import SimonidesError, check_at_least, check_not_negative, check_output_folder, say, say_json
+from simonides.base import (
+    SimonidesError,
+    check_at_least,
+    check_not_negative,
+    check_output_folder,
+    say,
+    say_json,
+    tell,
+)
 from simonides.commands.shared import Json
 
 
@@ -35,7 +43,9 @@ class Teleport:
     hidden: Annotated[
         int, arg(metavar="M", help="Hidden units of a softplus network; 0 is logistic regression.")
     ] = 0
-    iterations: Annotated[int, arg(help="Of descent, at most; a tenth of it with a teleport before each.")] = 400
+    iterations: Annotated[
+        int, arg(help="Of descent, at most; a tenth of it with a teleport before each, and of Newton's.")
+    ] = 400
     steps: Annotated[int, arg(help="Of each teleport.")] = 50
     seed: Annotated[int, arg(help="Of a network's first weights.")] = 0
     out: Annotated[Path | None, arg(metavar="DIR", help="Write a page, its figure and tables here.")] = None
@@ -74,12 +84,14 @@ def execute(options: Teleport) -> int:
                 f"{options.table} is none of {', '.join(TABLES)}; of a file give --target COLUMN, its classes."
             )
         read = read_numeric_table(options.table, options.target, options.positive)
-        table = BinaryTable.of(read.x, read.positive, Path(options.table).name)
+        table = BinaryTable.of(read.x, read.positive, Path(options.table).name, read.columns)
     if options.hidden:
         f, _ = network(table, options.hidden, options.penalty)
         start = start_of_network(table, options.hidden, torch.Generator().manual_seed(options.seed))[None]
     else:
         f, start = logistic(table, options.penalty), torch.zeros(1, table.x.shape[1] + 1, dtype=torch.float64)
+    if table.constant:
+        tell(f"columns that do not vary are left out: {', '.join(table.constant)}")
     found = compare_methods(f, start, options.iterations, options.steps)
     if options.json:
         say_json(
@@ -99,7 +111,7 @@ def execute(options: Teleport) -> int:
         )
         for name in found.traces:
             parts = [
-                f"{gap:g}: {_count(iterations)} ({_count(work)})"
+                f"{gap:g}: {_count(iterations, len(found.traces[name].f) - 1)} ({_count(work)})"
                 for gap, iterations, work in zip(found.gaps, found.iterations[name], found.work[name], strict=True)
             ]
             say(f"{name:32} iterations (work) to {', '.join(parts)}")
@@ -114,5 +126,7 @@ def execute(options: Teleport) -> int:
     return 0
 
 
-def _count(value: float) -> str:
-    return "not reached" if value == float("inf") else f"{value:.0f}"
+def _count(value: float, most: int | None = None) -> str:
+    if value < float("inf"):
+        return f"{value:.0f}"
+    return "-" if most is None else f"not reached in {most}"

@@ -14,6 +14,8 @@ from simonides.papers.teleportation.solver import Solving
 
 PLAIN, SPACED, ALWAYS, NEWTON = "Armijo", "Armijo, teleports at 5, 55, ...", "Armijo, a teleport each", "Newton-CG"
 GAPS = (1e-2, 1e-4, 1e-6)
+# the first teleport comes after so many iterations
+FIRST = 5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -43,10 +45,15 @@ class Comparison:
             raise SimonidesError(f"gap {gap:g} was not measured; there are {', '.join(map(str, self.gaps))}.")
         place = self.gaps.index(gap)
         plain = self.work[PLAIN][place]
+        reached = self.iterations[PLAIN][place]
+        if reached == 0:
+            return f"to {gap:g}: the start is a minimum already, as far as was found."
+        if reached <= FIRST and self.work[ALWAYS][place] >= plain:
+            return f"to {gap:g}: descent is there after {reached:.0f} iterations, so teleports are not needed."
         with_teleports = {name: self.work[name][place] for name in (SPACED, ALWAYS)}
         name, best = min(with_teleports.items(), key=lambda entry: entry[1])
         if plain == best == float("inf"):
-            return f"to {gap:g}: neither with teleports nor without was it reached"
+            return f"to {gap:g}: neither with teleports nor without was it reached."
         if best < plain:
             saved = (
                 f"{1 - best / plain:.0%} less work" if plain < float("inf") else "plain descent never got there"
@@ -85,7 +92,7 @@ def compare_methods(
     solving = Solving(steps=steps)
     traces = {
         PLAIN: descend(f, start, Armijo(), iterations),
-        SPACED: descend(f, start, Armijo(), iterations, lambda done: done % 50 == 5, solving),
+        SPACED: descend(f, start, Armijo(), iterations, lambda done: done % 50 == FIRST, solving),
         ALWAYS: descend(f, start, Armijo(), iterations // 10, lambda _: True, solving),
         NEWTON: descend(f, start, NewtonCG(), iterations // 10),
     }

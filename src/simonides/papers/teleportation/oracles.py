@@ -138,6 +138,10 @@ class ClosureOracle(_Counted):
         Raises:
             SimonidesError: when it is no number that hangs on the parameters.
         """
+        if torch.is_inference_mode_enabled():
+            raise SimonidesError(
+                "a teleport needs gradients, which torch.inference_mode() forbids; leave that mode."
+            )
         with torch.enable_grad():
             value = self.closure()
         if not isinstance(value, Tensor) or value.numel() != 1:
@@ -148,7 +152,8 @@ class ClosureOracle(_Counted):
                 "the closure's loss has no graph: it was detached or computed without gradients, or hangs on no "
                 "parameter. Return it as it was computed."
             )
-        return value.reshape(())
+        with torch.enable_grad():
+            return value.reshape(())
 
     def value(self, x: Float[Tensor, "1 p"], asked: Bool[Tensor, "1"]) -> Float[Tensor, "1"]:
         """f."""
@@ -173,12 +178,15 @@ class ClosureOracle(_Counted):
         self.put(x)
         loss = self.loss()
         gradients = self._grad(loss, graph=True)
-        half = 0.5 * torch.stack([gradient.square().sum() for gradient in gradients]).sum()
+        with torch.enable_grad():
+            half = 0.5 * torch.stack([gradient.square().sum() for gradient in gradients]).sum()
         flat = self._flat(gradients).detach()
         if not half.requires_grad:  # a loss that is linear has no curvature
             return loss.detach()[None], flat, torch.zeros_like(flat)
-        with torch.enable_grad():
+        try:
             pulled = torch.autograd.grad(half, self.parameters, allow_unused=True, materialize_grads=True)
+        except RuntimeError as error:
+            raise _told(error) from None
         return loss.detach()[None], flat, self._flat(pulled)
 
     def _grad(self, loss: Tensor, graph: bool) -> tuple[Tensor, ...]:
@@ -187,12 +195,25 @@ class ClosureOracle(_Counted):
                 loss, self.parameters, create_graph=graph, allow_unused=True, materialize_grads=True
             )
         except RuntimeError as error:
-            if "second time" not in str(error):
-                raise
-            raise SimonidesError(
-                "the closure calls backward() itself, which frees the graph that a teleport needs; return the loss "
-                "alone (the forward-only convention)."
-            ) from None
+            raise _told(error) from None
 
     def _flat(self, parts: Sequence[Tensor]) -> Float[Tensor, "1 p"]:
+        if any(part.is_sparse for part in parts):
+            raise SimonidesError("a gradient is sparse; make embeddings with sparse=False.")
         return torch.cat([part.flatten() for part in parts])[None]
+
+
+def _told(error: RuntimeError) -> Exception:
+    """What an error of autograd means for a teleport; the error itself where that is not known."""
+    text = str(error)
+    if "second time" in text:
+        return SimonidesError(
+            "the closure calls backward() itself, which frees the graph that a teleport needs; return the loss alone "
+            "(the forward-only convention)."
+        )
+    if "is not implemented" in text and "derivative" in text:
+        return SimonidesError(
+            f"an operation has no second derivative ({text.splitlines()[0]}); use another, such as attention under "
+            "torch.nn.attention.sdpa_kernel(SDPBackend.MATH)."
+        )
+    return error

@@ -3,7 +3,7 @@
 Letters: `n` rows, `d` columns, `R` parameter vectors, `p` parameters, `m` hidden units.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,14 +18,21 @@ TABLES = ("breast cancer", "wine", "iris", "diabetes", "digits 3 or 8", "digits 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BinaryTable:
-    """Rows x, standardised, and classes y of -1 and 1."""
+    """Rows x, standardised, and classes y of -1 and 1; `constant` names columns that do not vary and were left out."""
 
     x: Float[Tensor, "n d"]
     y: Float[Tensor, " n"]
     name: str
+    constant: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, x: Float[np.ndarray, "n d"], positive: Bool[np.ndarray, " n"], name: str) -> "BinaryTable":
+    def of(
+        cls,
+        x: Float[np.ndarray, "n d"],
+        positive: Bool[np.ndarray, " n"],
+        name: str,
+        columns: Sequence[str] | None = None,
+    ) -> "BinaryTable":
         """Standardise columns, leaving out those that do not vary.
 
         Raises:
@@ -37,12 +44,21 @@ class BinaryTable:
             raise SimonidesError(f"{name} holds numbers that are not finite; leave such rows out.")
         if not bool(chosen.any()) or bool(chosen.all()):
             raise SimonidesError(f"{name} has one class alone; give a target with two.")
-        spread = values.std(0, correction=0)
-        varying = spread > 1e-12 * values.abs().amax(0).clamp_min(1e-300)
+        varying = values.amax(0) > values.amin(0)
         if not bool(varying.any()):
             raise SimonidesError(f"{name} has no column that varies.")
-        scaled = (values[:, varying] - values[:, varying].mean(0)) / spread[varying]
-        return cls(x=scaled, y=torch.where(chosen, 1.0, -1.0).double(), name=name)
+        # shares of the largest first, so that neither sums nor squares overflow or vanish
+        kept = values[:, varying] / values[:, varying].abs().amax(0)
+        kept = kept - kept.mean(0)
+        kept = kept / kept.abs().amax(0)
+        scaled = (kept - kept.mean(0)) / kept.std(0, correction=0)
+        named = columns or [f"column {number + 1}" for number in range(values.shape[1])]
+        return cls(
+            x=scaled,
+            y=torch.where(chosen, 1.0, -1.0).double(),
+            name=name,
+            constant=tuple(one for one, fine in zip(named, varying.tolist(), strict=True) if not fine),
+        )
 
 
 def packaged_table(name: str, generator: torch.Generator | None = None, condition: float = 1e4) -> BinaryTable:

@@ -36,6 +36,7 @@ def solve_reference(oracle: Oracle, x0: Float[Tensor, "1 p"], solving: Solving |
         raise SimonidesError("the objective is not finite at the start; look at the weights and data.")
     f0, start = f.clone(), g.norm(dim=1).log()
     accepted_f, accepted_g = f, g
+    # here the rate is rho itself, as released
     rate, status, residual = solving.rate, "steps used", torch.full_like(f, torch.inf)
 
     def penalty(excess: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ from torch import Tensor
 from simonides.base import SimonidesError, check_at_least
 from simonides.papers.teleportation.oracles import Oracle, cost
 
-# of the gradient of what is maximised, along the level set, squared; as in the released code
-_RESIDUAL = 1e-6
-_RETRACTIONS, _BACKTRACKS = 5, 25
+# sine squared of the angle between the gradients of f and of what is maximised, at which a point is a solution
+_RESIDUAL = 1e-8
+_RETRACTIONS, _BACKTRACKS, _FIRST_BACKTRACKS = 5, 25, 100
 _ASCENT, _SHRINK = 0.25, 0.5
 Target = Callable[[Float[Tensor, "R p"]], Float[Tensor, " R"]]
 
@@ -28,9 +28,10 @@ class Solving:
 
     Arguments:
         steps: each with one Hessian-vector product.
-        rate: rho of the first step; later ones adapt.
+        rate: by how much the first step is to raise log |g|, to first order; later ones adapt.
         tolerance: by how much of |f0| f may exceed f0; by default 1e-9 in double precision and 1e-5 in single.
-        budget: units of work of each problem after which it stops: a value 1, a gradient 2, a Hessian-vector product 5.
+        budget: units of work of each problem after which a solve stops: a value 1, a gradient 2, a Hessian-vector
+            product 5.
         level: whether f is to stay at f0, where the default lets it fall.
     """
 
@@ -42,10 +43,10 @@ class Solving:
 
     def __post_init__(self) -> None:
         check_at_least("steps", self.steps, 1)
-        if not 0 < self.rate < float("inf"):
-            raise SimonidesError(f"rate = {self.rate}: give a positive first step.")
-        if self.tolerance is not None and not 0 < self.tolerance < 1:
-            raise SimonidesError(f"tolerance = {self.tolerance}: give a share of |f0| in (0, 1), or None.")
+        if not isinstance(self.rate, (int, float)) or not 0 < self.rate < float("inf"):
+            raise SimonidesError(f"rate = {self.rate!r}: give a positive first step.")
+        if self.tolerance is not None and not (isinstance(self.tolerance, float) and 0 < self.tolerance < 1):
+            raise SimonidesError(f"tolerance = {self.tolerance!r}: give a share of |f0| in (0, 1), or None.")
         if self.budget is not None:
             check_at_least("budget", self.budget, 1)
 
@@ -63,9 +64,9 @@ class Solution:
         x: the points.
         f0, f: the objective before and after; f <= f0 up to the tolerance.
         target0, target: what was maximised, before and after; log |g| by default.
-        residual: its gradient along the level set, squared; zero at a solution.
-        status: of each: "converged", "steps used", "no ascent", "budget used", "flat" (hardly a gradient) or
-            "not finite".
+        residual: the squared sine of the angle between its gradient and that of f, where f is at its limit; zero at a
+            solution, whatever the scale of f and x.
+        status: of each: "converged", "steps used", "no ascent", "budget used", "flat" (no gradient) or "not finite".
         path: the accepted points, the first at the start, where they were asked for.
     """
 
@@ -113,25 +114,27 @@ def solve(
         SimonidesError: when f or its gradient is not finite at the start.
     """
     solving = solving or Solving()
+    before = cost(oracle)
     every = torch.ones(len(x0), dtype=torch.bool, device=x0.device)
     f, g = oracle.gradient(x0, every)
     if not bool((f.isfinite() & g.isfinite().all(1)).all()):
         raise SimonidesError(
             "the objective or its gradient is not finite at the start; look at the weights and data."
         )
+    if not bool(g.square().sum(1).isfinite().all()):
+        raise SimonidesError("the gradient's square overflows at the start; divide the loss by a large number.")
     here = _Here(x0.detach().clone(), f, g, _target(target, x0, g))
     f0, target0, slack = f.clone(), here.target.clone(), solving.slack(f)
-    rate = torch.full_like(f, solving.rate)
+    rate: Tensor | None = None
     residual = torch.full_like(f, torch.inf)
     status = ["steps used"] * len(x0)
     path = [here.x.clone()]
-    floor = 1e-10 * (1 + f.abs())
-    active = here.g.norm(dim=1) > floor
+    active = here.g.square().sum(1) >= torch.finfo(f.dtype).tiny
     for run in (~active).nonzero()[:, 0].tolist():
         status[run] = "flat"
         residual[run] = 0.0
-    for _ in range(solving.steps):
-        active = _within(oracle, solving, active, status)
+    for number in range(solving.steps):
+        active = _within(oracle, solving, before, active, status)
         if not bool(active.any()):
             break
         u = _ascent(oracle, here, target, active)
@@ -139,14 +142,18 @@ def solve(
         excess = here.f - f0
         binding = torch.ones_like(active) if solving.level else excess > -slack
         along = u - torch.where(binding & (solving.level | (inner > 0)), inner / square, 0.0)[:, None] * here.g
-        residual = torch.where(active, along.square().sum(1), residual)
+        steep = u.square().sum(1).clamp_min(torch.finfo(f.dtype).tiny)
+        residual = torch.where(active, along.square().sum(1) / steep, residual)
+        if rate is None:
+            rate = solving.rate / steep
         done = active & ((residual <= _RESIDUAL) & binding | ~u.isfinite().all(1))
         for run in done.nonzero()[:, 0].tolist():
             status[run] = "converged" if bool(u[run].isfinite().all()) else "not finite"
         active = active & ~done
         if not bool(active.any()):
             break
-        moved, rate = _step(oracle, here, u, f0, slack, rate, active, solving, target)
+        backtracks = _BACKTRACKS if number else _FIRST_BACKTRACKS
+        moved, rate = _step(oracle, here, u, f0, slack, rate, active, solving, target, backtracks)
         for run in (active & ~moved).nonzero()[:, 0].tolist():
             status[run] = "no ascent"
         active = active & moved
@@ -164,11 +171,11 @@ def solve(
     )
 
 
-def _within(oracle: Oracle, solving: Solving, active: Tensor, status: list[str]) -> Tensor:
+def _within(oracle: Oracle, solving: Solving, before: Tensor, active: Tensor, status: list[str]) -> Tensor:
     """Those that have work left of their budget."""
     if solving.budget is None:
         return active
-    spent = (cost(oracle) >= solving.budget).to(active.device)
+    spent = (cost(oracle) - before >= solving.budget).to(active.device)
     for run in (active & spent).nonzero()[:, 0].tolist():
         status[run] = "budget used"
     return active & ~spent
@@ -202,12 +209,13 @@ def _step(
     active: Tensor,
     solving: Solving,
     target: Target | None,
+    backtracks: int,
 ) -> tuple[Bool[Tensor, " R"], Float[Tensor, " R"]]:
     """Move every active problem to a better feasible point where there is one; returns which moved, and the rates."""
     inner, square, steep = (u * here.g).sum(1), here.g.square().sum(1), u.square().sum(1)
     waiting, moved = active.clone(), torch.zeros_like(active)
     first = True
-    for _ in range(_BACKTRACKS):
+    for _ in range(backtracks):
         pull = (rate * inner + here.f - f0) / square
         back = pull if solving.level else pull.clamp_min(0)
         y = torch.addcmul(here.x, rate[:, None], u).addcmul_(back[:, None], here.g, value=-1)

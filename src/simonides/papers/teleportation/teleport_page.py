@@ -123,10 +123,12 @@ def _draw(picture: "Figure", found: Comparison) -> None:
     left, right = picture.subplots(1, 2, sharey=True)
     for colour, dash, (name, trace) in zip(COLOURS, ("-", "--", "-.", ":"), found.traces.items(), strict=False):
         f = trace.f[:, 0].numpy()
-        gap = np.maximum((f - found.least) / (f[0] - found.least), 1e-12)
+        first = f[0] - found.least
+        # where the start is a minimum there is no gap to be a share of
+        gap = np.maximum((f - found.least) / (first if first > 0 else 1.0), 1e-12)
         left.plot(np.arange(len(gap)), gap, dash, color=colour, label=name)
         right.plot(trace.cost[:, 0].numpy(), gap, dash, color=colour)
-    left.set(xscale="symlog", yscale="log", xlabel="iterations", ylim=(1e-9, 2), xlim=(0, None))
-    right.set(xscale="log", yscale="log", xlabel="units of work", ylim=(1e-9, 2))
+    left.set(xscale="symlog", yscale="log", xlabel="iterations", ylim=(1e-13, 2), xlim=(0, None))
+    right.set(xscale="log", yscale="log", xlabel="units of work", ylim=(1e-13, 2))
     left.set_ylabel("relative gap")
     left.legend(fontsize=8)

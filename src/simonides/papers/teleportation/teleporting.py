@@ -55,12 +55,14 @@ def teleport(
     tolerance: float | None = None,
     rate: float = 0.1,
     solver: str = "feasible",
+    module: nn.Module | None = None,
 ) -> TeleportReport:
     """Maximise the norm of the gradient over weights whose loss is at most that of now, in place.
 
     Gradients, buffers and the state of torch's random generators are left as they are. The loss must be a function of
     the weights alone: dropout off, one batch. Nothing here makes training cheaper by itself: a teleport of 50 steps
-    costs about as much as 200 gradients.
+    costs about as much as 300 to 450 gradients. Attention needs a kernel with second derivatives
+    (`torch.nn.attention.sdpa_kernel(SDPBackend.MATH)`).
 
     Arguments:
         module_or_parameters: a module, whose trained parameters are moved, or the parameters; float32 or float64.
@@ -68,9 +70,10 @@ def teleport(
         steps: of the solver, one Hessian-vector product each.
         budget: units of work after which it stops.
         tolerance: by how much of |f0| the loss may exceed f0; by default 1e-9 in double and 1e-5 in single precision.
-        rate: of the solver's first step.
+        rate: by how much the solver's first step is to raise log |g|.
         solver: "feasible", or "reference", the released algorithm with its defects, for comparison; that one may leave
             the loss above f0, and its report says so.
+        module: whose buffers are left as they are, where parameters are given.
 
     Raises:
         SimonidesError: when the closure gives two different losses for the same weights, a loss without a graph or that
@@ -78,7 +81,8 @@ def teleport(
     """
     if solver not in ("feasible", "reference"):
         raise SimonidesError(f"solver = {solver!r}; give 'feasible' or 'reference'.")
-    module = module_or_parameters if isinstance(module_or_parameters, nn.Module) else None
+    if isinstance(module_or_parameters, nn.Module):
+        module = module_or_parameters
     parameters = _parameters(module_or_parameters)
     solving = Solving(steps=steps, rate=rate, tolerance=tolerance, budget=budget)
     oracle = ClosureOracle(parameters, closure)
@@ -108,8 +112,21 @@ def _parameters(given: nn.Module | Iterable[Tensor]) -> list[Tensor]:
     """What is moved, checked."""
     if isinstance(given, Tensor):
         raise SimonidesError("parameters came as one tensor; give a list of them, or a module.")
-    every = given.parameters() if isinstance(given, nn.Module) else given
-    parameters = [parameter for parameter in every if parameter.requires_grad]
+    try:
+        every = list(given.parameters() if isinstance(given, nn.Module) else given)
+    except TypeError:
+        raise SimonidesError(
+            f"parameters came as {type(given).__name__}; give a module, or a list of them."
+        ) from None
+    if strange := [one for one in every if not isinstance(one, Tensor)]:
+        raise SimonidesError(
+            f"among the parameters is a {type(strange[0]).__name__}; give a module, or a list of its parameters()."
+        )
+    # one that is named twice, as of tied layers, is one
+    parameters = list({id(parameter): parameter for parameter in every if parameter.requires_grad}.values())
+    places = [(parameter.data_ptr(), parameter.numel()) for parameter in parameters if parameter.numel()]
+    if len(set(places)) < len(places):
+        raise SimonidesError("two parameters share their memory; tie them by being one and the same parameter.")
     if not parameters:
         raise SimonidesError("there is no parameter that is trained (requires_grad).")
     kinds = {parameter.dtype for parameter in parameters}
@@ -149,7 +166,10 @@ def _random_parts(module: nn.Module | None) -> str:
 def _untouched(parameters: list[Tensor], module: nn.Module | None) -> Iterator[None]:
     """A context after which gradients, buffers and torch's random generators are what they were."""
     gradients = [parameter.grad for parameter in parameters]
-    held = [] if module is None else [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
+    held = [] if module is None else [(own, dict(own._buffers)) for own in module.modules()]
+    values = [
+        (buffer, buffer.detach().clone()) for _, own in held for buffer in own.values() if buffer is not None
+    ]
     random = torch.get_rng_state()
     device = parameters[0].device
     random_there = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
@@ -160,8 +180,10 @@ def _untouched(parameters: list[Tensor], module: nn.Module | None) -> Iterator[N
     finally:
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
+        for own, buffers in held:  # also those that were bound anew
+            own._buffers.update(buffers)
         with torch.no_grad():
-            for buffer, value in held:
+            for buffer, value in values:
                 buffer.copy_(value)
         torch.set_rng_state(random)
         if random_there is not None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from simonides.base import SimonidesError, check_at_least
+from simonides.papers.teleportation.solver import Solving
 from simonides.papers.teleportation.teleporting import Closure, TeleportReport, teleport
 
 When = Callable[[int, float | None], bool]
@@ -29,7 +30,8 @@ class Teleported(Optimizer):
         when: or when this function of the steps done and the last loss (None where there was none) says so.
         momentum: what becomes of the state of the optimiser: "keep", "reset", or by default "reset" for
             momentum buffers of SGD and the pairs of LBFGS, which are of the old point, and "keep" for all others.
-        module: the module of the parameters, whose buffers are then left as they are.
+        module: the module of the parameters, whose buffers (such as the means of batch normalisation in training mode)
+            are then left as they are.
         options: of `teleport`: steps, budget, tolerance, rate, solver.
 
     Raises:
@@ -52,35 +54,88 @@ class Teleported(Optimizer):
             raise SimonidesError(
                 f"the optimiser came as {type(optimiser).__name__}; give a torch.optim.Optimizer."
             )
+        for name, function in (("objective", objective), ("when", when)):
+            if function is not None and not callable(function):
+                raise SimonidesError(f"{name} came as {type(function).__name__}; give a function.")
         if sum(rule is not None for rule in (every, at, when)) != 1:
             raise SimonidesError("give one of every, at and when: they say after which steps to teleport.")
         if momentum not in (None, "keep", "reset"):
             raise SimonidesError(f"momentum = {momentum!r}; give 'keep' or 'reset', or leave it out.")
         if strange := set(options) - {"steps", "budget", "tolerance", "rate", "solver"}:
             raise SimonidesError(f"{', '.join(sorted(strange))}: not an option of teleport.")
+        # wrong options are told now, not when the first teleport is due
+        Solving(**{name: value for name, value in options.items() if name != "solver"})
+        if options.get("solver", "feasible") not in ("feasible", "reference"):
+            raise SimonidesError(f"solver = {options['solver']!r}; give 'feasible' or 'reference'.")
         if every is not None:
             check_at_least("every", every, 1)
-        self.at = None if at is None else frozenset(at)
-        if self.at is not None and any(not isinstance(step, int) or step < 0 for step in self.at):
-            raise SimonidesError("at: give numbers of steps, 0 or more.")
+        steps = None if at is None else list(at) if isinstance(at, Iterable) else [at]
+        if steps is not None and any(
+            not isinstance(one, int) or isinstance(one, bool) or one < 0 for one in steps
+        ):
+            raise SimonidesError("at: give a list of numbers of steps, 0 or more.")
+        self.at = None if steps is None else frozenset(steps)
         self.every, self.when, self.objective, self.module, self.options = every, when, objective, module, options
         self.momentum, self.done = momentum, 0
         self.reports: list[tuple[int, TeleportReport]] = []
-        # the groups are the same dictionaries, so that a scheduler sets the rate of both
         super().__init__(optimiser.param_groups, optimiser.defaults)
         self.optimiser = optimiser
-        self._share()
 
-    def _share(self) -> None:
-        self.param_groups, self.state = self.optimiser.param_groups, self.optimiser.state
+    @property
+    def _made(self) -> bool:
+        return "optimiser" in self.__dict__
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """The wrapped optimiser's own."""
+        own: list[dict[str, Any]] = self.optimiser.param_groups if self._made else self.__dict__["_first_groups"]
+        return own
+
+    @param_groups.setter
+    def param_groups(self, groups: list[dict[str, Any]]) -> None:
+        if self._made:
+            self.optimiser.param_groups = groups
+        else:
+            self.__dict__["_first_groups"] = groups
+
+    @property
+    def state(self) -> Any:
+        """The wrapped optimiser's own."""
+        return self.optimiser.state if self._made else self.__dict__["_first_state"]
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        if self._made:
+            self.optimiser.state = state
+        else:
+            self.__dict__["_first_state"] = state
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All of it, for copies: torch would keep groups and state alone."""
+        return {name: value for name, value in self.__dict__.items() if not name.endswith("_hooks")}
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group to the wrapped optimiser."""
-        if not hasattr(self, "optimiser"):  # while it is made
+        if self._made:
+            self.optimiser.add_param_group(param_group)
+        else:
             super().add_param_group(param_group)
-            return
-        self.optimiser.add_param_group(param_group)
-        self._share()
+
+    def register_state_dict_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
+        """That of the wrapped optimiser, whose state it is."""
+        return self.optimiser.register_state_dict_pre_hook(*args, **kwargs)
+
+    def register_state_dict_post_hook(self, *args: Any, **kwargs: Any) -> Any:
+        """That of the wrapped optimiser."""
+        return self.optimiser.register_state_dict_post_hook(*args, **kwargs)
+
+    def register_load_state_dict_pre_hook(self, *args: Any, **kwargs: Any) -> Any:
+        """That of the wrapped optimiser."""
+        return self.optimiser.register_load_state_dict_pre_hook(*args, **kwargs)
+
+    def register_load_state_dict_post_hook(self, *args: Any, **kwargs: Any) -> Any:
+        """That of the wrapped optimiser."""
+        return self.optimiser.register_load_state_dict_post_hook(*args, **kwargs)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear the gradients."""
@@ -103,7 +158,6 @@ class Teleported(Optimizer):
             )
         self.optimiser.load_state_dict({name: value for name, value in state_dict.items() if name != "teleported"})
         self.done = own["done"]
-        self._share()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """A step of the wrapped optimiser, then a teleport where one is due.
@@ -140,17 +194,21 @@ class Teleported(Optimizer):
                 before = [parameter.grad for parameter in self._parameters()]
                 versions = [None if grad is None else grad._version for grad in before]
                 loss = closure()
-                if not isinstance(loss, Tensor):
-                    return loss
                 after = [parameter.grad for parameter in self._parameters()]
-                same = all(
-                    old is new and (new is None or new._version == version)
+                made = any(
+                    new is not None and (new is not old or new._version != version)
                     for old, new, version in zip(before, after, versions, strict=True)
                 )
-                if same:  # it made no gradients
+                if not made and not (isinstance(loss, Tensor) and loss.requires_grad):
+                    came = "a tensor without a graph" if isinstance(loss, Tensor) else type(loss).__name__
+                    raise SimonidesError(
+                        f"the closure returned {came} and made no gradients; return the loss with its graph, or call "
+                        "backward() in it."
+                    )
+                if not made:
                     self.optimiser.zero_grad()
                     loss.backward()
-            return loss.detach()
+            return loss.detach() if isinstance(loss, Tensor) else loss
 
         return both
 
@@ -166,8 +224,7 @@ class Teleported(Optimizer):
                 "a teleport is due and there is no objective; give Teleported(optimiser, objective), or a forward-only "
                 "closure to step."
             )
-        moved: nn.Module | list[Tensor] = self._parameters() if self.module is None else self.module
-        report = teleport(moved, objective, **self.options)
+        report = teleport(self._parameters(), objective, module=self.module, **self.options)
         self.reports.append((self.done, report))
         if report.distance > 0:
             self._forget()
