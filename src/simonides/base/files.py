@@ -159,8 +159,11 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def check_output_folder(folder: Path) -> None:
     """Raise `SimonidesError` unless a folder is not there, is empty, or was made by `output_folder`."""
-    if folder.exists() and not folder.is_dir():
-        raise SimonidesError(f"{folder} is a file; give a folder to write to.")
+    for place in (folder, *folder.parents):
+        if place.exists():
+            if not place.is_dir():
+                raise SimonidesError(f"{place} is a file; give a folder to write to.")
+            break
     try:
         strange = folder.is_dir() and not (folder / _OURS).exists() and next(folder.iterdir(), None)
     except OSError as error:

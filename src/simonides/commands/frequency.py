@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import Positional, arg
 
 from simonides.base import SimonidesError, check_output_folder, check_seed, say, say_json, tell
-from simonides.commands.shared import Json, Quiet, column_names
+from simonides.commands.shared import Header, Json, Quiet, column_names, tell_table
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,6 +48,7 @@ class Frequency:
     column: Annotated[
         str | None, arg(metavar="NAME", help="Count the values of a table's column, by name or number.")
     ] = None
+    header: Header = None
     most: Annotated[int, arg(help="Words that are told apart; the others are one class.")] = 10_000
     bins: Annotated[int, arg(help="How many bins of about equal numbers of samples.")] = 10
     train: Annotated[int, arg(metavar="STEPS", help="Train a transformer on the text for so many steps.")] = 0
@@ -104,7 +105,13 @@ def _check_options(options: Frequency) -> None:
 
     usual = Frequency()
     if options.column is not None and (options.train or options.tokenizer or options.unit != usual.unit):
-        raise SimonidesError("--column counts a table's values, which are no text; leave --train and --unit out.")
+        raise SimonidesError(
+            "--column counts a table's values, which are no text; leave --train, --unit and --tokenizer out."
+        )
+    if options.column is None and options.header is not None:
+        raise SimonidesError("--header is of a table; add --column NAME, or leave it out.")
+    if options.most != usual.most and (options.column is not None or options.tokenizer is not None):
+        raise SimonidesError("--most is of words or characters; leave it out.")
     if options.tokenizer is not None and options.unit != usual.unit:
         raise SimonidesError("--unit and --tokenizer both say what a class is; give one.")
     if not options.train:
@@ -158,7 +165,10 @@ def _read(options: Frequency) -> "tuple[Text | None, Tensor]":
 
     if options.column is not None:
         column = Column(name=options.column, words=(frozenset({options.column.casefold()}),))
-        table = read_table(options.file, [column], columns=[options.column])
+        table = read_table(options.file, [column], header=options.header, columns=[options.column])
+        tell_table(Path(options.file).name, table.first_row, (), {})
+        for row, cells in table.rows:
+            table.refuse_empty(row, cells)
         values = [cells[0] for _, cells in table.rows]
         names = sorted(set(values))
         place = {name: number for number, name in enumerate(names)}
@@ -240,7 +250,7 @@ def _as_json(run: "RateRuns") -> dict[str, object]:
     return {
         "rates": run.rates,
         "losses": run.mean[-1].tolist(),
-        "best_rate": run.rates[run.best],
+        "best_rate": None if bool(run.diverged.all()) else run.rates[run.best],
         "on_edge": run.on_edge,
         "diverged": int(run.diverged.sum()),
         "steps": run.steps,

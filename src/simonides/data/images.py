@@ -14,6 +14,8 @@ from torch import Tensor
 from simonides.base import SimonidesError
 
 _KINDS = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm"}
+# kinds of pixels that become grey values of 8 bits without a loss
+_MODES = {"1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "HSV", "LAB"}
 # the largest image that is read
 _PIXELS = 4_000_000
 
@@ -113,6 +115,12 @@ def _grey(path: Path) -> np.ndarray:
         with Image.open(path) as image:
             if image.width * image.height > _PIXELS:
                 raise SimonidesError(f"{path} has more than {_PIXELS:,} pixels; make it smaller.")
+            if image.mode == "I;16":
+                return np.asarray(image, dtype=np.float32) / 65535
+            if image.mode not in _MODES:
+                raise SimonidesError(
+                    f"{path} has pixels of kind {image.mode!r}, whose range is not known; save it with 8 or 16 bits."
+                )
             return np.asarray(image.convert("L"), dtype=np.float32) / 255
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise SimonidesError(f"{path} cannot be read as an image: {error}.") from None

@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from simonides.base import SimonidesError, suggest
-from simonides.data.columns import Column
-from simonides.data.tables import read_table
+from simonides.data.tables import cells_of, delimiter_of
 
 _JSON = (".json", ".jsonl", ".ndjson")
 
@@ -43,51 +42,81 @@ def read_numeric_table(path: Path | str, target: str, positive: str | None = Non
     Raises:
         SimonidesError: when the file cannot be read, a cell is no finite number, or the target has other classes.
     """
-    if Path(path).suffix.lower() in _JSON:
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in _JSON:
         raise SimonidesError(f"{path} is JSON; give a CSV or TSV whose first row names the columns.")
-    name = target.strip().casefold()
-    labels = read_table(path, [Column(name=target, words=(frozenset({name}),))], header=True, columns=[target])
-    values = [cells[0] for _, cells in labels.rows]
-    classes = sorted(set(values))
-    if positive is None:
-        if len(classes) != 2:
-            raise SimonidesError(
-                f"{path}: the target {target} has {len(classes)} values; give --positive VALUE to ask for one of them."
-            )
-        positive = classes[1]
-    elif positive not in classes:
-        raise SimonidesError(f"{path}: the target {target} is never {positive!r}; {suggest(positive, classes)}")
-    elif len(classes) < 2:
+    rows = cells_of(path, delimiter_of(None, suffix))
+    if len(rows) < 2:
         raise SimonidesError(
-            f"{path}: the target {target} is always {positive!r}; there is nothing to tell apart."
+            f"{path} holds no rows below a header; give a table whose first row names the columns."
         )
-    names = labels.unused
-    if not names:
+    header = [cell.strip() for cell in rows[0][1]]
+    place = _place(path, header, target)
+    others = [number for number in range(len(header)) if number != place]
+    if not others:
         raise SimonidesError(f"{path} has no column beside the target {target}.")
+    names = tuple(header[number] or f"column {number + 1}" for number in others)
     if len(set(names)) < len(names):
         twice = next(one for one in names if names.count(one) > 1)
         raise SimonidesError(f"{path} has two columns {twice!r}; rename one.")
-    wanted = [Column(name=one, words=(frozenset({one}),)) for one in names]
-    rows = read_table(path, wanted, header=True, columns=names).rows
-    numbers = np.empty((len(rows), len(names)))
-    for place, (row, cells) in enumerate(rows):
-        for column, cell in enumerate(cells):
-            numbers[place, column] = _number(path, row, names[column], cell)
-    other = next(one for one in classes if one != positive) if len(classes) == 2 else f"not {positive}"
+    numbers, values = np.empty((len(rows) - 1, len(others))), []
+    for line, (row, cells) in enumerate(rows[1:]):
+        if len(cells) != len(header):
+            raise SimonidesError(f"{path}, row {row}: {len(cells)} cells where {len(header)} were expected.")
+        values.append(cells[place].strip())
+        if not values[-1]:
+            raise SimonidesError(
+                f"{path}, row {row}: the target {target} is empty; fill it in, or leave the row out."
+            )
+        for column, number in enumerate(others):
+            numbers[line, column] = _number(path, row, names[column], cells[number].strip())
+    classes = sorted(set(values))
+    if len(classes) < 2:
+        raise SimonidesError(
+            f"{path}: the target {target} is always {classes[0]!r}; there is nothing to tell apart."
+        )
+    if positive is None and len(classes) > 2:
+        raise SimonidesError(
+            f"{path}: the target {target} has {len(classes)} values; give --positive VALUE to ask for one of them. A "
+            "number that is to be predicted is no class."
+        )
+    asked = classes[1] if positive is None else positive
+    if asked not in classes:
+        raise SimonidesError(f"{path}: the target {target} is never {asked!r}; {suggest(asked, classes)}")
+    other = next(one for one in classes if one != asked) if len(classes) == 2 else f"not {asked}"
     return NumericTable(
         x=numbers,
-        positive=np.array([value == positive for value in values]),
+        positive=np.array([value == asked for value in values]),
         columns=names,
-        classes=(other, positive),
+        classes=(other, asked),
     )
+
+
+def _place(path: Path, header: list[str], target: str) -> int:
+    """Which column is the target: the one of that name, or, whatever the case, the only one."""
+    exact = [number for number, name in enumerate(header) if name == target.strip()]
+    folded = [number for number, name in enumerate(header) if name.casefold() == target.strip().casefold()]
+    found = exact or folded
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise SimonidesError(f"{path} has {len(found)} columns {target!r}; rename one.")
+    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
+        raise SimonidesError(
+            f"{path} has one column, {header[0]!r}; save it with commas between cells, or as .tsv."
+        )
+    raise SimonidesError(f"{path} has no column {target!r}; {suggest(target, header)}")
 
 
 def _number(path: Path | str, row: int, column: str, cell: str) -> float:
     try:
-        value = float(cell)
+        value = (
+            {"true": 1.0, "false": 0.0}[cell.casefold()] if cell.casefold() in ("true", "false") else float(cell)
+        )
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not math.isfinite(value) or "_" in cell:
         raise SimonidesError(
             f"{path}, row {row}: {column} is {cell!r}, which is no finite number; leave the column or the row out."
         )

@@ -78,7 +78,7 @@ def read_table(
         if (delimiter, header) != (None, None):
             raise SimonidesError(f"{path} is JSON, which names its cells; leave delimiter and header out.")
         return _of_objects(path, _objects(path, suffix), wanted, chosen_columns)
-    rows = _cells(path, _delimiter(delimiter, suffix))
+    rows = cells_of(path, delimiter_of(delimiter, suffix))
     if not rows:
         raise SimonidesError(f"{path} holds no rows; give at least one.")
     first = rows[0][1]
@@ -115,7 +115,8 @@ def read_table(
     return Table(path=path, columns=found_columns, rows=tuple(picked), first_row=guessed, unused=unused)
 
 
-def _delimiter(delimiter: str | None, suffix: str) -> str:
+def delimiter_of(delimiter: str | None, suffix: str) -> str:
+    """What stands between cells: as given, or by the file's suffix."""
     if delimiter is None:
         return "\t" if suffix in _TABS else ","
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n':
@@ -123,7 +124,8 @@ def _delimiter(delimiter: str | None, suffix: str) -> str:
     return delimiter
 
 
-def _cells(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
+def cells_of(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
+    """The rows of a file that are not empty, each with its number from 1."""
     # what is between tabs is never quoted: titles begin with quotes
     quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     # a cell may hold a whole passage

@@ -56,7 +56,7 @@ def frequency_bins(counts: Counts, bins: int = 10) -> FrequencyBins:
     """Sort classes by falling count and cut where the cumulative share first reaches i/bins, after that class.
 
     This is the rule of Kunstner et al. (2024); of classes with equal counts the lower number comes first. Classes
-    that were never counted are the rarest. Whole numbers are compared without rounding.
+    that were never counted are the rarest.
 
     Arguments:
         counts: samples of each class, or their shares.
@@ -76,7 +76,8 @@ def frequency_bins(counts: Counts, bins: int = 10) -> FrequencyBins:
     cumulative = values[order].cumsum(0)
     # cut i lies after the first class at which bins * cumulative >= i * total
     reached = torch.arange(1, bins, dtype=torch.float64) * cumulative[-1]
-    breaks = torch.searchsorted(bins * cumulative, reached) + 1
+    # shares are rounded: a cut that is met up to rounding is met
+    breaks = torch.searchsorted(bins * cumulative, reached * (1 - 1e-13)) + 1
     of_class = torch.empty(len(values), dtype=torch.long)
     of_class[order] = torch.searchsorted(breaks, torch.arange(len(values)), right=True)
     return FrequencyBins(of_class=of_class, counts=values, bins=bins)

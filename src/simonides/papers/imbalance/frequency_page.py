@@ -70,6 +70,9 @@ def write_frequencies(
     Raises:
         SimonidesError: when there is nothing to show, trainings have different bins, or the folder cannot be written.
     """
+    out = Path(out)
+    if "bin" in trainings:
+        raise SimonidesError("a training is called 'bin', as the column of bins is; give it another name.")
     curves = {name: LossCurves.of(source) for name, source in trainings.items()}
     if not curves and counts is None:
         raise SimonidesError("there is nothing to show; give trainings, or counts.")
@@ -190,7 +193,9 @@ def _text(value: float | int | str | bool) -> str:
         return "yes" if value else ""
     if not isinstance(value, float):
         return str(value)
-    return "not finite" if not np.isfinite(value) else f"{value:.4g}"
+    if np.isnan(value):
+        return "-"
+    return "not finite" if np.isinf(value) else f"{value:.4g}"
 
 
 def _draw_ranks(axes: "Axes", counts: Counts, report: CorpusReport | None) -> None:
@@ -232,7 +237,8 @@ def _draw_curves(picture: "Figure", curves: Mapping[str, LossCurves]) -> None:
     if len(first):  # a training that blows up does not hide the others
         frames[0].set_ylim(0, min(float(finite.max()), 1.5 * float(first.max())) * 1.05)
     frames[0].set_ylabel("loss (nats)")
-    frames[-1].legend(title="bin", fontsize=7, title_fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if frames[-1].get_legend_handles_labels()[0]:
+        frames[-1].legend(title="bin", fontsize=7, title_fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _draw_ends(axes: "Axes", curves: Mapping[str, LossCurves]) -> None:
@@ -262,7 +268,8 @@ def _draw_rates(picture: "Figure", sweeps: Mapping[str, RateRuns]) -> None:
     most = max(float(runs.by_bin[0].nan_to_num(0.0).max()) for runs in sweeps.values())
     frames[0].set_ylim(0, 1.6 * most)
     frames[0].set_ylabel("loss (nats)")
-    frames[-1].legend(title="bin", fontsize=7, title_fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    if frames[-1].get_legend_handles_labels()[0]:
+        frames[-1].legend(title="bin", fontsize=7, title_fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def names_of(methods: Sequence[str]) -> dict[str, str]:

@@ -42,6 +42,7 @@ def train_on_images(
     """
     check_name("method", method, METHODS)
     check_at_least("steps", steps, 1)
+    check_at_least("every", every, 1)
     if not rates or any(not rate > 0 for rate in rates) or list(rates) != sorted(rates):
         raise SimonidesError(f"rates {list(rates)}: give positive ones that rise.")
     device = device or torch.device("cpu")
@@ -49,7 +50,7 @@ def train_on_images(
 
     def by_class(model: nn.Module) -> Float[Tensor, " C"]:
         losses = cross_entropies(model(x), targets)
-        return torch.zeros(images.classes, device=device).index_add_(0, targets, losses) / counts
+        return torch.zeros(images.classes, device=device).index_add_(0, targets, losses) / counts.clamp_min(1)
 
     # records at the same steps for all rates, also for those that diverge
     steps_at = sorted({*range(0, steps, every), steps})

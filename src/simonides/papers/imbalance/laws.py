@@ -54,9 +54,13 @@ def descent_margin(
         classes: C, at least two.
     """
     check_at_least("classes", classes, 2)
-    scaled = (1 + classes * np.asarray(share, dtype=float) * np.asarray(time, dtype=float)) / (classes - 1)
-    # W(e^x) is Wright's omega function of x, which does not overflow
-    return np.asarray(scaled - wrightomega(scaled - math.log(classes - 1)).real)
+    shares, times = np.asarray(share, dtype=float), np.asarray(time, dtype=float)
+    if not (np.all(times >= 0) and np.all((shares >= 0) & (shares <= 1))):
+        raise SimonidesError("times are not negative, and shares lie in [0, 1].")
+    scaled = (1 + classes * shares * times) / (classes - 1)
+    # W(e^x) is Wright's omega function of x, which does not overflow; F - W(e^x) is log W(e^x) + log(C - 1), which
+    # does not cancel
+    return np.asarray(np.log(wrightomega(scaled - math.log(classes - 1)).real) + math.log(classes - 1))
 
 
 def descent_loss(

@@ -36,6 +36,12 @@ class FrequencyLightningCallback(Callback):
         self.meter = FrequencyMeter(counts, bins, ignore_index)
         self.history = FrequencyHistory(self.meter.bins.names())
         self.head = head
+        self._last = 0
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Forget what an earlier training left."""
+        self.meter.reset()
+        self._last = 0
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Read the gradient of the last layer."""
@@ -47,10 +53,13 @@ class FrequencyLightningCallback(Callback):
             raise SimonidesError(
                 f"the module has no parameter {self.head!r}; give the name of the last layer's weights."
             ) from None
-        self.meter.update_gradient(gradient)
+        if gradient is not None:  # none where training_step skipped the batch
+            self.meter.update_gradient(gradient)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Take up a batch, and log every `log_every_n_steps` updates."""
+        if outputs is None:  # training_step skipped the batch
+            return
         if not isinstance(outputs, Mapping) or not {"logits", "target"} <= outputs.keys():
             raise SimonidesError(
                 f"training_step returned {type(outputs).__name__} without 'logits' and 'target'; return "
@@ -58,9 +67,10 @@ class FrequencyLightningCallback(Callback):
             )
         self.meter.update(outputs["logits"].detach(), outputs["target"])
         step = trainer.global_step
-        due = step > (self.history.steps[-1] if self.history.steps else 0)
-        if not due or step % trainer.log_every_n_steps:
+        every = trainer.log_every_n_steps
+        if step == self._last or not every or step % every:
             return
+        self._last = step
         together = torch.distributed.is_available() and torch.distributed.is_initialized()
         reading = self.meter.compute(all_processes=together)
         self.meter.reset()

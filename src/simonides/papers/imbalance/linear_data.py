@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from simonides.base import SimonidesError, check_at_least, check_name
+from simonides.base import SimonidesError, check_at_least, check_memory, check_name
 
 FEATURES = ("uniform", "gaussian", "one-hot")
 
@@ -96,6 +96,11 @@ class HeavyTailedData:
 
     def sample(self, generator: torch.Generator) -> LinearData:
         """Draw the features."""
+        check_memory(
+            f"{self.samples:,} samples of {self.width:,} features need",
+            8.0 * self.samples * self.width,
+            "give a smaller m",
+        )
         targets = self.targets()
         shape = (self.samples, self.width)
         if self.features == "one-hot":

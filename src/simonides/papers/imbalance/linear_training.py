@@ -111,6 +111,14 @@ def train_linear(
     grid = tuple(default_rates(method) if rates is None else rates)
     if not grid or any(not rate > 0 for rate in grid) or list(grid) != sorted(grid):
         raise SimonidesError(f"rates {list(grid)}: give positive ones that rise.")
+    if method == "armijo" and len(grid) > 1:
+        raise SimonidesError(
+            f"{len(grid)} rates for a line search, which finds its own; give one, the first step tried."
+        )
+    if int(data.targets.min()) < 0 or int(data.targets.max()) >= data.classes:
+        raise SimonidesError(f"targets lie outside 0 .. {data.classes - 1}.")
+    if initial_bias is not None and initial_bias.shape != (data.classes,):
+        raise SimonidesError(f"initial_bias has shape {list(initial_bias.shape)}; give {data.classes} numbers.")
     n, d = data.x.shape
     in_span = method in _IN_SPAN and n < d
     check_memory(
@@ -123,9 +131,9 @@ def train_linear(
     weight, bias = (value.to(device) for value in start(data, twin))
     if initial_bias is not None:
         bias = initial_bias.to(bias)
-    x, targets = data.x.to(device), data.targets.to(device)
+    x, targets = data.x.float().to(device), data.targets.to(device)
     counts = data.counts.to(device)
-    sample_weights = (counts / n).pow(REWEIGHTINGS[reweighting])[targets]
+    sample_weights = (counts.clamp_min(1) / n).pow(REWEIGHTINGS[reweighting])[targets]
     problem = _Problem(x, targets, counts, sample_weights / sample_weights.sum())
     train = problem.in_span if in_span else problem.in_weights
     losses, at = train(method, weight, bias, grid, steps, every)
@@ -158,7 +166,7 @@ class _Problem:
         """Mean loss of each class."""
         losses = cross_entropies(logits, self.targets.expand(len(logits), -1))
         sums = torch.zeros(len(logits), len(self.counts), device=logits.device)
-        return sums.index_add_(1, self.targets, losses) / self.counts
+        return sums.index_add_(1, self.targets, losses) / self.counts.clamp_min(1)
 
     def in_span(
         self, method: str, weight: Tensor, bias: Tensor, rates: Sequence[float], steps: int, every: int

@@ -95,6 +95,9 @@ class FrequencyMeter:
                 "classes; give one logit a class and one target a sample. A model that pads its vocabulary needs "
                 "counts with zeros for what it adds."
             )
+        if target.is_floating_point() or target.is_complex() or target.dtype == torch.bool:
+            raise SimonidesError(f"targets are of {target.dtype}; give whole numbers, such as target.long().")
+        target = target.long()
         kept = target != self.ignore_index
         chosen = target.masked_fill(~kept, 0)
         if bool(((chosen < 0) | (chosen >= classes)).any()):
@@ -117,6 +120,7 @@ class FrequencyMeter:
                 f"the gradient is {there} where one with {classes} rows was expected; give that of the last layer's "
                 "weights, after backward()."
             )
+        gradient = gradient.to_dense()
         squares = self.bins.sums(gradient.flatten(1).double().square().sum(1))
         norms = squares.sqrt()
         self._gradients = norms if self._gradients is None else self._gradients.to(norms) + norms
@@ -132,7 +136,10 @@ class FrequencyMeter:
             all_processes: whether to sum over the processes of `torch.distributed`; all of them must call it then.
         """
         if self._sums is None:
-            return {}
+            if not all_processes:
+                return {}
+            # others may have seen something, and wait
+            self._sums = torch.zeros(3, len(self.bins.of_class), dtype=torch.float64)
         sums, not_finite = self._sums, self._not_finite
         if all_processes:
             sums, not_finite = sums.clone(), not_finite.clone()

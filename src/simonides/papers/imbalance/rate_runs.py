@@ -56,7 +56,7 @@ class RateRuns:
     def on_edge(self) -> bool:
         """Whether the best rate is an end of the grid, so that a better one may lie beyond it."""
         ends = {0, len(self.rates) - 1}
-        return len(self.rates) > 1 and self.best in ends
+        return len(self.rates) > 1 and self.best in ends and not bool(self.diverged.all())
 
     @property
     def stable(self) -> int | None:

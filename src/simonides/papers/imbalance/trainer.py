@@ -12,7 +12,8 @@ from simonides.papers.imbalance.bins import Counts
 from simonides.papers.imbalance.meter import FrequencyHistory, FrequencyMeter
 
 try:
-    from transformers import TrainerCallback
+    from transformers import Trainer, TrainerCallback
+    from transformers.models.auto import modeling_auto
 except ModuleNotFoundError:
     raise SimonidesError(
         "loss by frequency in a Trainer needs transformers, which is not installed; run: "
@@ -60,6 +61,12 @@ class FrequencyLoss:
         Raises:
             SimonidesError: when there are no labels or logits, or shapes do not agree.
         """
+        get = outputs.get if hasattr(outputs, "get") else lambda name: getattr(outputs, name, None)
+        if get("aux_loss") is not None:
+            raise SimonidesError(
+                "the model adds a loss of its own (aux_loss, as of routers), which a compute_loss_func would silently "
+                "drop; use FrequencyMeter in a compute_loss of your own."
+            )
         logits = outputs.get("logits") if hasattr(outputs, "get") else getattr(outputs, "logits", None)
         if not isinstance(logits, Tensor) or labels is None:
             missing = "labels" if labels is None else "logits"
@@ -94,6 +101,26 @@ class FrequencyCallback(TrainerCallback):
     def __init__(self, loss: FrequencyLoss, gradients: bool = True) -> None:
         self.loss, self.gradients = loss, gradients
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Forget what an earlier training left."""
+        self.loss.training.reset()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Keep what was seen since the last log."""
+        if state.global_step > (self.loss.history.steps[-1] if self.loss.history.steps else 0):
+            reading = self.loss.training.compute(all_processes=getattr(args, "world_size", 1) > 1)
+            if reading:
+                self.loss.history.append(state.global_step, reading)
+        self.loss.training.reset()
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Forget an evaluation that is over."""
+        self.loss.evaluation.reset()
+
+    def on_predict(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+        """Forget what was seen of a test set."""
+        self.loss.evaluation.reset()
+
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, model: Any = None, **kwargs: Any) -> None:
         """Read the gradient of the output embeddings."""
         head = (
@@ -109,10 +136,12 @@ class FrequencyCallback(TrainerCallback):
         """Add the readings since the last log, and forget them."""
         if logs is None:
             return
-        if "eval_loss" in logs:
-            meter, prefix = self.loss.evaluation, "eval_"
-        elif "loss" in logs:
+        # "eval_loss", and "eval_NAME_loss" where there are several sets
+        evaluated = [name for name in logs if name.endswith("_loss") and name != "train_loss"]
+        if "loss" in logs:
             meter, prefix = self.loss.training, ""
+        elif evaluated:
+            meter, prefix = self.loss.evaluation, evaluated[0].removesuffix("loss")
         else:  # the summary at the end
             return
         reading = meter.compute(all_processes=getattr(args, "world_size", 1) > 1)
@@ -125,26 +154,53 @@ class FrequencyCallback(TrainerCallback):
             state.log_history[-1].update(added)
 
 
-def follow(trainer: Any, counts: Counts, bins: int = 10, causal: bool = True) -> FrequencyLoss:
+def follow(trainer: Any, counts: Counts, bins: int = 10, causal: bool | None = None) -> FrequencyLoss:
     """Make a Trainer tell its loss by class frequency, before its reporters.
 
     Arguments:
         trainer: a `transformers.Trainer`, before `train()`.
-        counts, bins, causal: as of `FrequencyLoss`.
+        counts, bins, causal: as of `FrequencyLoss`; by default `causal` is told by the class of the model.
 
     Returns:
         The loss, with its `history`.
 
     Raises:
-        SimonidesError: when the Trainer has a loss function or label smoothing of its own.
+        SimonidesError: when the Trainer has a loss function, a `compute_loss` or label smoothing of its own, or the
+            model's class does not tell whether labels are shifted.
     """
+    if type(trainer).compute_loss is not Trainer.compute_loss:
+        raise SimonidesError(
+            f"{type(trainer).__name__} computes its loss itself and would call no other; use FrequencyMeter in it."
+        )
     if getattr(trainer, "compute_loss_func", None) is not None:
         raise SimonidesError("this Trainer has a compute_loss_func already; use FrequencyMeter inside it.")
     if getattr(trainer, "label_smoother", None) is not None:
         raise SimonidesError(
             "this Trainer smooths labels, which a compute_loss_func would silently undo; set label_smoothing_factor=0."
         )
-    loss = FrequencyLoss(counts, bins, causal)
+    loss = FrequencyLoss(counts, bins, _is_causal(trainer) if causal is None else causal)
     trainer.compute_loss_func = loss
     trainer.callback_handler.callbacks.insert(0, FrequencyCallback(loss))
     return loss
+
+
+def _is_causal(trainer: Any) -> bool:
+    """Whether the model's own loss shifts labels by one.
+
+    Raises:
+        SimonidesError: when its class is of no kind that is known.
+    """
+    model = trainer.model
+    while hasattr(model, "base_model") and hasattr(model, "peft_config"):
+        model = model.base_model.model
+    name = type(model).__name__
+    if name in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values() and not model.config.is_encoder_decoder:
+        return True
+    classifiers = ("TOKEN", "SEQUENCE", "IMAGE", "AUDIO", "VIDEO")
+    for kind in ("SEQ_TO_SEQ_CAUSAL_LM", "MASKED_LM", *(f"{one}_CLASSIFICATION" for one in classifiers)):
+        if name in getattr(modeling_auto, f"MODEL_FOR_{kind}_MAPPING_NAMES", {}).values():
+            return False
+    raise SimonidesError(
+        f"it cannot be told whether {name} shifts its labels by one; say follow(..., causal=True) for a causal "
+        "language model, or causal=False."
+    )

@@ -4,7 +4,7 @@ Letters: `n` samples, `d` features, `r` directions.
 """
 
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -29,22 +29,22 @@ _MOST, _GAIN, _HELD_OUT = 4, 0.01, 0.25
 _TRIAL, _LARGEST_STEP = 8, 1e3
 
 
-class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RegressorMixin, BaseEstimator):
+class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Regression of y on a polynomial of a few linear combinations of the features, found by gradient descent.
 
-    The directions W follow the gradient of the loss on the Grassmannian; the link is the ridge fit in products of Hermite
-    polynomials for the W of every step (two time scales; Bietti, Bruna & Pillaud-Vivien 2023). Features are whitened, as
-    the theory asks for Gaussian ones. Starts are the leading directions of the Hermite moments of the data and random
-    ones; the best after a few steps goes on.
+    The directions W follow the gradient of the loss on the Grassmannian; the link is the ridge fit in products of
+    Hermite polynomials for the W of every step (two time scales; Bietti, Bruna & Pillaud-Vivien 2023). Features are
+    whitened, as the theory asks for Gaussian ones. Starts are the leading directions of the Hermite moments of the data
+    and random ones; the best after a few steps goes on.
 
-    What may stay hidden: a polynomial of degree p sees no direction of exponent above p, and one of exponent s takes about
-    d^s rows to be seen; `may_hide()` says what that means for the data it was fitted on.
+    What may stay hidden: a polynomial of degree p sees no direction of exponent above p, and one of exponent s takes
+    about d^s rows to be seen; `may_hide()` says what that means for the data it was fitted on.
 
     Parameters
     ----------
     n_components : int or "auto", default=2
-        How many directions; "auto" adds one as long as it explains a hundredth more of the variance of rows held out, up
-        to four.
+        How many directions; "auto" adds one as long as it explains a hundredth more of the variance of rows held out,
+        up to four.
     degree : int, default=3
         Total degree of the link.
     ridge : float, default=1e-4
@@ -86,7 +86,7 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
     True
     """
 
-    _parameter_constraints: dict[str, Any] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "n_components": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "degree": [Interval(Integral, 1, 10, closed="both")],
         "ridge": [Interval(Real, 0, None, closed="left")],
@@ -162,10 +162,10 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
         check_is_fitted(self)
         d, n = self.n_features_in_, self._rows
         seen = max(1, min(self.degree, int(np.log(n) / np.log(max(d, 2)))))
+        needed = ", ".join(f"{d**s:,} for s = {s}" for s in range(1, 5))
         return (
-            f"{n:,} rows of {d} features: directions of exponent above {seen} may be hidden (one of exponent s takes about "
-            f"d^s rows: {', '.join(f'{d**s:,} for s = {s}' for s in range(1, 5))}); a link of degree {self.degree} sees none "
-            f"above {self.degree}."
+            f"{n:,} rows of {d} features: directions of exponent above {seen} may be hidden (one of exponent s takes "
+            f"about d^s rows: {needed}); a link of degree {self.degree} sees none above {self.degree}."
         )
 
     @property
@@ -215,7 +215,7 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
         starts.append(self._filled(leading[:, :count], count, random))
         starts += [self._filled(np.zeros((d, 0)), count, random) for _ in range(self.n_init)]
         tried = [self._run(x, y, start, _TRIAL if len(starts) > 1 else self.max_iter) for start in starts]
-        w, found, losses = min(tried, key=lambda one: one[1].loss)
+        w, _, losses = min(tried, key=lambda one: one[1].loss)
         more_w, more_found, more_losses = self._run(x, y, w, max(1, self.max_iter - len(losses) + 1))
         return more_w, more_found, losses + more_losses[1:]
 

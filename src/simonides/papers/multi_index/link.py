@@ -54,9 +54,9 @@ def gradients(
             if not k:
                 continue
             term = value * k**0.5 * table[k - 1, :, variable]
-            for other, l in enumerate(beta):
-                if l and other != variable:
-                    term = term * table[l, :, other]
+            for other, power in enumerate(beta):
+                if power and other != variable:
+                    term = term * table[power, :, other]
             out[:, variable] += term
     return out
 
