@@ -11,6 +11,7 @@ from simonides.commands import (
     cite,
     compare,
     count,
+    directions,
     explore,
     frequency,
     inspect,
@@ -45,6 +46,7 @@ _MODULES = {
     count.Count: count,
     frequency.Frequency: frequency,
     teleport.Teleport: teleport,
+    directions.Directions: directions,
     explore.Explore: explore,
 }
 
@@ -66,6 +68,7 @@ Command = (
     | Annotated[count.Count, subcommand("count")]
     | Annotated[frequency.Frequency, subcommand("frequency")]
     | Annotated[teleport.Teleport, subcommand("teleport")]
+    | Annotated[directions.Directions, subcommand("directions")]
     | Annotated[explore.Explore, subcommand("explore")]
 )
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

@@ -13,7 +13,9 @@ from .fact_table import related as related
 from .images import Images as Images
 from .images import digits as digits
 from .images import read_images as read_images
+from .numeric_tables import NumberTable as NumberTable
 from .numeric_tables import NumericTable as NumericTable
+from .numeric_tables import read_number_table as read_number_table
 from .numeric_tables import read_numeric_table as read_numeric_table
 from .questions import WordQuestions as WordQuestions
 from .questions import read_questions as read_questions

@@ -1,4 +1,4 @@
-"""Tables of numbers with a target of two classes, from a CSV or TSV of one's own."""
+"""Tables of numbers with a target, of two classes or a number, from a CSV or TSV of one's own."""
 
 import math
 from dataclasses import dataclass
@@ -43,34 +43,8 @@ def read_numeric_table(path: Path | str, target: str, positive: str | None = Non
         SimonidesError: when the file cannot be read, a cell is no finite number, or the target has other classes.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix in _JSON:
-        raise SimonidesError(f"{path} is JSON; give a CSV or TSV whose first row names the columns.")
-    rows = cells_of(path, delimiter_of(None, suffix))
-    if len(rows) < 2:
-        raise SimonidesError(
-            f"{path} holds no rows below a header; give a table whose first row names the columns."
-        )
-    header = [cell.strip() for cell in rows[0][1]]
-    place = _place(path, header, target)
-    others = [number for number in range(len(header)) if number != place]
-    if not others:
-        raise SimonidesError(f"{path} has no column beside the target {target}.")
-    names = tuple(header[number] or f"column {number + 1}" for number in others)
-    if len(set(names)) < len(names):
-        twice = next(one for one in names if names.count(one) > 1)
-        raise SimonidesError(f"{path} has two columns {twice!r}; rename one.")
-    numbers, values = np.empty((len(rows) - 1, len(others))), []
-    for line, (row, cells) in enumerate(rows[1:]):
-        if len(cells) != len(header):
-            raise SimonidesError(f"{path}, row {row}: {len(cells)} cells where {len(header)} were expected.")
-        values.append(cells[place].strip())
-        if not values[-1]:
-            raise SimonidesError(
-                f"{path}, row {row}: the target {target} is empty; fill it in, or leave the row out."
-            )
-        for column, number in enumerate(others):
-            numbers[line, column] = _number(path, row, names[column], cells[number].strip())
+    names, numbers, targets = _read(path, target)
+    values = [value for _, value in targets]
     classes = sorted(set(values))
     if len(classes) < 2:
         raise SimonidesError(
@@ -91,6 +65,72 @@ def read_numeric_table(path: Path | str, target: str, positive: str | None = Non
         columns=names,
         classes=(other, asked),
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NumberTable:
+    """n rows of d numbers, each with a number that is to be predicted.
+
+    Arguments:
+        x: the numbers.
+        y: what is to be predicted.
+        columns: names of the numbers.
+    """
+
+    x: Float[np.ndarray, "n d"]
+    y: Float[np.ndarray, " n"]
+    columns: tuple[str, ...]
+
+
+def read_number_table(path: Path | str, target: str) -> NumberTable:
+    """All columns as numbers, one of them the target.
+
+    Arguments:
+        path: a CSV or TSV whose first row names the columns.
+        target: the name of the column to be predicted.
+
+    Raises:
+        SimonidesError: when the file cannot be read, or a cell is no finite number.
+    """
+    path = Path(path)
+    names, numbers, targets = _read(path, target)
+    return NumberTable(
+        x=numbers, y=np.array([_number(path, row, target, value) for row, value in targets]), columns=names
+    )
+
+
+def _read(path: Path, target: str) -> tuple[tuple[str, ...], Float[np.ndarray, "n d"], list[tuple[int, str]]]:
+    """Names and numbers of all columns but the target, and the target's cells with their rows."""
+    suffix = path.suffix.lower()
+    if suffix in _JSON:
+        raise SimonidesError(f"{path} is JSON; give a CSV or TSV whose first row names the columns.")
+    rows = cells_of(path, delimiter_of(None, suffix))
+    if len(rows) < 2:
+        raise SimonidesError(
+            f"{path} holds no rows below a header; give a table whose first row names the columns."
+        )
+    header = [cell.strip() for cell in rows[0][1]]
+    place = _place(path, header, target)
+    others = [number for number in range(len(header)) if number != place]
+    if not others:
+        raise SimonidesError(f"{path} has no column beside the target {target}.")
+    names = tuple(header[number] or f"column {number + 1}" for number in others)
+    if len(set(names)) < len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise SimonidesError(f"{path} has two columns {twice!r}; rename one.")
+    numbers = np.empty((len(rows) - 1, len(others)))
+    targets: list[tuple[int, str]] = []
+    for line, (row, cells) in enumerate(rows[1:]):
+        if len(cells) != len(header):
+            raise SimonidesError(f"{path}, row {row}: {len(cells)} cells where {len(header)} were expected.")
+        targets.append((row, cells[place].strip()))
+        if not targets[-1][1]:
+            raise SimonidesError(
+                f"{path}, row {row}: the target {target} is empty; fill it in, or leave the row out."
+            )
+        for column, number in enumerate(others):
+            numbers[line, column] = _number(path, row, names[column], cells[number].strip())
+    return names, numbers, targets
 
 
 def _place(path: Path, header: list[str], target: str) -> int:

@@ -153,8 +153,12 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
 
     def predict(self, X: Any) -> Float[np.ndarray, " n"]:
         """The link at the indices of each row, which are kept within the range of the training data."""
-        z = np.clip(self.transform(X), *self._range)
-        values = features(tables(z, self.degree), self.degree) @ self.link_
+        return self.link(self.transform(X))
+
+    def link(self, z: Float[np.ndarray, "n r"]) -> Float[np.ndarray, " n"]:
+        """The prediction at given indices, which are kept within the range of the training data."""
+        check_is_fitted(self)
+        values = features(tables(np.clip(z, *self._range), self.degree), self.degree) @ self.link_
         return self.target_mean_ + self.target_scale_ * values
 
     def may_hide(self) -> str:

@@ -82,9 +82,8 @@ claim = Claim(
             smooth=False,
         )
     ],
-    finding="Paid for, teleports lose on average at every gap and penalty: 1.4 to 1.6 times the work to a gap of "
-    "1e-6, 2 to 5.4 times to 1e-2, while they save 17 to 67 % of the iterations. They win on one or two "
-    "of seven tables at penalties of 1e-3 and below. The margin shrinks with the gap and the penalty, as "
-    "the paper says of the gains.",
+    finding="Paid for, teleports lose on average at every gap and penalty: 1.3 to 1.7 times the work to a gap of "
+    "1e-6, 2.1 to 5.6 times to 1e-2, while they save 17 to 67 % of the iterations. They win on one or two "
+    "of seven tables at penalties of 1e-3 and below. The loss shrinks with the gap and with the penalty.",
     deterministic=True,
 )
