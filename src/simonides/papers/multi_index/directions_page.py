@@ -79,4 +79,4 @@ def _draw_links(picture: "Figure", found: Found) -> None:
 def _draw_descent(picture: "Figure", found: Found) -> None:
     axes = picture.subplots()
     axes.plot(found.model.trajectory_, color=COLOURS[0])
-    axes.set(xlabel="step", ylabel="share not explained", ylim=(0, None))
+    axes.set(xlabel="step", ylabel="share not explained", ylim=(0, 1.05))
