@@ -14,6 +14,7 @@ from .papers.facts.fact_memory import FactMemory as FactMemory
 from .papers.facts.trained_facts import TrainedFacts as TrainedFacts
 from .papers.imbalance.corpus import corpus_report as corpus_report
 from .papers.imbalance.meter import FrequencyMeter as FrequencyMeter
+from .papers.multi_index.estimator import MultiIndexRegressor as MultiIndexRegressor
 from .papers.teleportation.teleporting import teleport as teleport
 from .papers.teleportation.wrapper import Teleported as Teleported
 from .probes.bench import make_bench as make_bench
