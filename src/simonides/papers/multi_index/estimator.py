@@ -42,8 +42,8 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
     about d^s rows to be seen; `may_hide()` says what that means for the data it was fitted on.
 
     Arguments:
-        n_components: how many directions; "auto" adds one as long as it explains a hundredth more of the variance of rows
-            held out, up to four.
+        n_components: how many directions; "auto" adds one as long as it explains a hundredth more of the variance of
+            rows held out, up to four.
         degree: total degree of the link.
         ridge: penalty on the link's coefficients, y having unit variance.
         max_iter: steps of descent.
