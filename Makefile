@@ -20,7 +20,7 @@ help:
 	@touch $@
 
 .venv/.installed: .venv/.made pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[facts,words,checkpoints]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[facts,words,checkpoints,tabular]'
 	@touch $@
 
 .venv/.tested: .venv/.installed
