@@ -94,4 +94,8 @@ claim = Claim(
     ],
     stack=1,
     differs="Numbers of our own protocol: d = 20, times to 1e8; the paper's statements are on probabilities.",
+    finding="Failures of the planted flow end at losses of 0.66 (cos 2 + 1.5 cos 5), 1 (h1 + h3) and 1 or 2 (h3 + "
+    "h3), with all directions found and turned wrongly, or with a direction of the wrong sign stuck at "
+    "the equator. The 2 to 3 % of starts from which two time scales are not done by t = 1e8 are slow, not "
+    "trapped: their smallest overlap was near zero at first.",
 )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from simonides.lab import Claim, Exponent, Grid, Reported, Runs, Threshold, product
-from simonides.lab.figures import Overlay
+from simonides.lab.figures import Curves, Overlay
 from simonides.papers.multi_index.flows import two_time_scales
 from simonides.papers.multi_index.saddles import predict_saddles
 from simonides.papers.multi_index.targets import HermiteTarget
@@ -43,7 +43,13 @@ def measure(runs: Runs, *, target: str, d: int) -> dict[str, Tensor]:
         "plateau_apart": abs(plateau - expected) / function.variance if len(saddles) > 1 else 0.0,
         "last": float(found.loss[-1, 0]),
     }
-    return {name: torch.full((len(runs),), value, dtype=torch.float64) for name, value in row.items()}
+    columns = {name: torch.full((len(runs),), value, dtype=torch.float64) for name, value in row.items()}
+    return {
+        **columns,
+        "time": times.expand(len(runs), -1),
+        "loss": found.loss[:, 0].expand(len(runs), -1),
+        "overlap": found.overlaps[:, 0, 1].expand(len(runs), -1),
+    }
 
 
 def grid(targets: list[str], sizes: list[int]) -> Grid:
@@ -88,6 +94,18 @@ claim = Claim(
     ],
     sanity=[Threshold(column="last", at_most=1e-6)],
     figures=[
+        *(
+            Curves(
+                ys={"loss": "loss", "second eigenvalue of G": "overlap"},
+                x="time",
+                where={"target": name, "d": 1000},
+                title=f"{name}, d = 1,000: the plateau at half of the variance that is left",
+                x_label="time",
+                y_label="loss; squared overlap",
+                level=0.5,
+            )
+            for name in ("h1 + h3", "h2 + h3")
+        ),
         Overlay(
             y="second",
             x="d",
@@ -97,7 +115,7 @@ claim = Claim(
             y_label="time",
             log="xy",
             smooth=False,
-        )
+        ),
     ],
     deterministic=True,
 )
