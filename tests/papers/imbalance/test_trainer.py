@@ -153,3 +153,66 @@ def test_the_loss_is_that_of_transformers():
 def test_batches_that_cannot_be_read_are_refused(outputs, labels, message):
     with pytest.raises(SimonidesError, match=message):
         FrequencyLoss([2, 1], bins=2)(outputs, labels)
+
+
+def of_kind(kind, folder):
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=60,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        num_labels=3,
+    )
+    arguments = transformers.TrainingArguments(str(folder), report_to=[], use_cpu=True)
+    return transformers.Trainer(getattr(transformers, kind)(config), arguments)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("kind", "causal"),
+    [
+        ("BertForMaskedLM", False),
+        ("BertForTokenClassification", False),
+        ("BertForSequenceClassification", False),
+        ("BertLMHeadModel", True),
+    ],
+)
+def test_the_models_class_tells_whether_labels_are_shifted(kind, causal, tmp_path):
+    assert follow(of_kind(kind, tmp_path), [1] * 60).causal is causal
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_cannot_be_told_is_asked(tmp_path):
+    with pytest.raises(SimonidesError, match="it cannot be told"):
+        follow(of_kind("BertForNextSentencePrediction", tmp_path), [1, 1])
+    assert follow(of_kind("BertForNextSentencePrediction", tmp_path), [1, 1], causal=False).causal is False
+
+    class Own(transformers.Trainer):
+        def compute_loss(self, *args, **kwargs):
+            return None
+
+    own = of_kind("BertForMaskedLM", tmp_path)
+    own.__class__ = Own
+    with pytest.raises(SimonidesError, match="computes its loss itself"):
+        follow(own, [1] * 60)
+    with pytest.raises(SimonidesError, match="aux_loss"):
+        FrequencyLoss([1, 1], 2)(
+            {"logits": torch.zeros(1, 2, 2), "aux_loss": torch.ones(())}, torch.zeros(1, 2).long()
+        )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_evaluations_of_several_sets_are_read_apart(tmp_path):
+    run = trainer(tmp_path)
+    loss = follow(run, word_counts(TEXT))
+    labels = sum(int((Windows()[place]["labels"][1:] != -100).sum()) for place in range(24))
+    run.eval_dataset = {"a": Windows(), "b": Windows()}
+    run.evaluate()
+    run.predict(Windows())
+    run.evaluate()
+    for entry in run.state.log_history:
+        prefix = next(name.removesuffix("loss") for name in entry if name.endswith("_loss"))
+        assert sum(v for name, v in entry.items() if name.startswith(f"{prefix}count/")) == labels
+    assert loss.evaluation.compute() == {}

@@ -174,3 +174,39 @@ def test_paths_on_level_sets_are_drawn():
     x = [torch.tensor([[7.5, -4.0]], dtype=torch.float64), torch.tensor([[1.0, 3.0]], dtype=torch.float64)]
     figure = path_figure(booth, {"descent": x}, (-6, 10, -6, 10), "Booth")
     assert figure["svg"].startswith(b"<svg") and figure["png"][:4] == b"\x89PNG"
+
+
+def test_columns_of_any_scale_are_standardised():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(50, 3)) * np.array([1e-200, 1e180, 1.0])
+    table = BinaryTable.of(np.concatenate([x, np.ones((50, 1))], 1), random.normal(size=50) > 0, "t", list("abcd"))
+    assert table.x.shape == (50, 3) and table.constant == ("d",)
+    assert torch.allclose(table.x.std(0, correction=0), torch.ones(3).double())
+
+
+def test_what_is_reached_before_a_teleport_is_said(tmp_path, capsys):
+    (tmp_path / "xor.csv").write_text("a,b,y\n" + "0,0,n\n0,1,p\n1,0,p\n1,1,n\n" * 5)
+    words = ("teleport", tmp_path / "xor.csv", "--target", "y", "--iterations", 20, "--steps", 3)
+    code, out, _ = simonides(*words, "--out", tmp_path / "page", capsys=capsys)
+    assert code == 0 and "the start is a minimum already" in out
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("0,1,y\n1,2,p\n3,5,n\n2,2,p\n", ""),
+        (",a,y\n0,1.5,p\n1,2.5,n\n2,2.0,p\n", ""),
+        ("a;b;y\n1;2;p\n", "save it with commas"),
+        ("a,y\n1,p\n2,\n3,n\n", "is empty"),
+        ("a,y\n1_0,p\n2,n\n", "no finite number"),
+        ("a,y\nTrue,p\nfalse,n\n", ""),
+        ("a,y\n1,p\n2,p\n", "always 'p'"),
+    ],
+)
+def test_tables_as_they_are_written(tmp_path, content, message):
+    (tmp_path / "t.csv").write_text(content)
+    if message:
+        with pytest.raises(SimonidesError, match=message):
+            read_numeric_table(tmp_path / "t.csv", "y")
+    else:
+        assert read_numeric_table(tmp_path / "t.csv", "y").positive.tolist()[:2] == [True, False]

@@ -195,3 +195,27 @@ def test_networks_start_and_count_their_parameters():
     f, size = network(table, 3, 0.0, "relu")
     start = start_of_network(table, 3, seeded())
     assert start.shape == (size,) and bool(f(start[None]).isfinite().all())
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e3, 1e6])
+@pytest.mark.parametrize(("factor", "offset"), [(1.0, 0.0), (1e-15, 0.0), (1e12, 0.0), (1.0, 1e4)])
+def test_neither_scale_nor_offset_matters(scale, factor, offset):
+    f = Quadratic.draw(10, 100.0, seeded())
+    x0 = scale * points(1, 10)
+    found = solve(FunctionOracle(lambda x: factor * f(x) + offset * scale**2, 1), x0, Solving(tolerance=1e-10))
+    best = factor * f.largest_gradient(f(x0))
+    assert float(found.target.exp() / best) > 0.99
+
+
+def test_a_budget_is_of_each_solve():
+    f = Quadratic.draw(5, 10.0, seeded())
+    oracle = FunctionOracle(f, 1)
+    oracle.hvps += 1000
+    assert float(solve(oracle, points(1, 5), Solving(budget=60)).target) > float(
+        FunctionOracle(f, 1).gradient(points(1, 5), torch.ones(1, dtype=torch.bool))[1].norm().log()
+    )
+
+
+def test_a_gradient_that_overflows_is_told():
+    with pytest.raises(SimonidesError, match="overflows"):
+        solve(FunctionOracle(lambda x: 1e200 * x.square().sum(1), 1), points(1, 2))

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -271,3 +272,92 @@ def test_wrong_settings_are_refused(problem, options, message, unchecked):
         Teleported(torch.optim.SGD(model.parameters(), 0.01), **options)
     with pytest.raises(SimonidesError, match=r"give a torch\.optim\.Optimizer"):
         Teleported(model, every=1)
+
+
+def test_a_parameter_given_twice_is_one(problem, unchecked):
+    model, loss = problem
+    other = copy.deepcopy(model)
+    parameters = list(model.parameters())
+    report = teleport(parameters + parameters, loss, steps=5)
+    assert report.g1 == pytest.approx(gradient_norm(model, loss))
+    shared = [torch.nn.Parameter(parameters[0].data), *other.parameters()]
+    with pytest.raises(SimonidesError, match="share their memory"):
+        teleport([parameters[0], *shared], loss)
+    for given in (model.named_parameters(), {"a": parameters[0]}, None, 3):
+        with pytest.raises(SimonidesError, match="parameters"):
+            teleport(given, loss)
+
+
+def test_it_works_where_gradients_are_off(problem):
+    model, loss = problem
+    with torch.no_grad():
+        report = teleport(model, loss, steps=3)
+    assert report.g1 > report.g0
+    with torch.inference_mode(), pytest.raises(SimonidesError, match="inference_mode"):
+        teleport(model, loss, steps=3)
+
+
+def test_buffers_of_a_module_are_left_when_parameters_are_given():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4), torch.nn.Linear(4, 1)).double()
+    x = torch.randn(20, 3).double()
+
+    def loss():
+        return model(x).square().mean() + 0.1 * sum(p.square().sum() for p in model.parameters())
+
+    before = [buffer.clone() for buffer in model.buffers()]
+    teleport(model.parameters(), loss, steps=3, module=model)
+    Teleported(torch.optim.SGD(model.parameters(), 0.0), loss, every=1, steps=2, module=model)
+    assert all(torch.equal(a, b) for a, b in zip(model.buffers(), before, strict=True))
+
+
+def test_only_what_the_optimiser_holds_is_moved(problem):
+    model, loss = problem
+    before = model[0].weight.clone()
+    Teleported(torch.optim.SGD(model[2].parameters(), 0.01), loss, every=1, steps=3, module=model).step(loss)
+    assert torch.equal(model[0].weight, before)
+
+
+@pytest.mark.parametrize("kind", ["clears", "float"])
+def test_closures_that_make_no_gradients(problem, kind):
+    model, loss = problem
+    wrapped = Teleported(torch.optim.SGD(model.parameters(), 0.05), loss, every=1000)
+
+    def clears():
+        wrapped.zero_grad()
+        return loss()
+
+    if kind == "clears":
+        seen = [float(wrapped.step(clears)) for _ in range(5)]
+        assert (np.diff(seen) < 0).all()
+    else:
+        with pytest.raises(SimonidesError, match="made no gradients"):
+            wrapped.step(lambda: float(loss().detach()))
+
+
+def test_copies_and_hooks_and_a_wrapped_optimiser_that_is_loaded(problem):
+    import pickle
+
+    model, loss = problem
+    inner = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    wrapped = Teleported(inner, every=2, steps=2)
+    wrapped.step(loss)
+    copied = copy.deepcopy(wrapped)
+    assert copied.done == 1 and copied.param_groups is copied.optimiser.param_groups
+    assert (
+        pickle.loads(
+            pickle.dumps(Teleported(torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], 0.1), every=2))
+        ).done
+        == 0
+    )
+    inner.load_state_dict(inner.state_dict())
+    torch.optim.lr_scheduler.StepLR(wrapped, 1, gamma=0.5)
+    wrapped.param_groups[0]["lr"] = 0.025
+    assert inner.param_groups[0]["lr"] == 0.025
+    seen = []
+    wrapped.register_state_dict_post_hook(lambda optimiser, state: seen.append(1))
+    wrapped.state_dict()
+    assert seen == [1]
+    for options in ({"steps": 0}, {"rate": -1.0}, {"solver": "newton"}):
+        with pytest.raises(SimonidesError):
+            Teleported(inner, loss, every=2, **options)
