@@ -1,7 +1,7 @@
 """Multi-index models: a stack of starts to t = 1e8, and a step of the estimator against its matrix products.
 
-200 Haar starts in d = 20 of h1 + h3, tolerance 1e-8. The step: n = 20,000 rows, d = 30, two directions, degree 3; its floor
-is the products x w, x^T (e * slope) and psi^T psi.
+200 Haar starts in d = 20 of h1 + h3, tolerance 1e-8. The step: n = 20,000 rows, d = 30, two directions, degree 3; its
+floor is the products with x and those with the polynomials' values.
 """
 
 import time
@@ -27,13 +27,11 @@ def lines() -> Iterator[str | HotPath]:
     random = np.random.default_rng(0)
     x, y = random.normal(size=(20_000, 30)), random.normal(size=20_000)
     w = np.linalg.qr(random.normal(size=(30, 2)))[0]
-    psi, slopes = random.normal(size=(20_000, len(exponents(2, 3)))), random.normal(size=(20_000, 2))
+    psi, slopes = random.normal(size=(len(exponents(2, 3)), 20_000)), random.normal(size=(20_000, 2))
+    b, lowered = random.normal(size=len(psi)), random.normal(size=(2, len(psi)))
 
     def products() -> None:
-        x @ w
-        x.T @ slopes
-        psi.T @ psi
-        psi.T @ y
+        _ = x @ w, x.T @ slopes, psi @ psi.T, psi @ y, b @ psi, lowered @ psi
 
     timed = interleaved({"step": lambda: fit_link(x, y, w, 3, 1e-4), "products": products}, rounds=15)
     yield HotPath(

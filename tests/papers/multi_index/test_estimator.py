@@ -107,14 +107,14 @@ def test_links_and_their_gradients():
     random = np.random.default_rng(0)
     z = random.normal(size=(200_000, 2))
     psi = features(tables(z, 3), 3)
-    assert np.allclose(psi.T @ psi / len(z), np.eye(len(exponents(2, 3))), atol=0.06)
-    b = random.normal(size=psi.shape[1])
+    assert np.allclose(psi @ psi.T / psi.shape[1], np.eye(len(exponents(2, 3))), atol=0.06)
+    b = random.normal(size=len(psi))
     found = gradients(tables(z[:5], 3), b, 3)
     for variable in range(2):
         step = np.zeros(2)
         step[variable] = 1e-6
-        ahead, behind = (features(tables(z[:5] + sign * step, 3), 3) @ b for sign in (1, -1))
-        assert np.allclose(found[:, variable], (ahead - behind) / 2e-6, atol=1e-5)
+        ahead, behind = (b @ features(tables(z[:5] + sign * step, 3), 3) for sign in (1, -1))
+        assert np.allclose(found[variable], (ahead - behind) / 2e-6, atol=1e-5)
 
 
 def test_the_slope_is_that_of_the_loss():

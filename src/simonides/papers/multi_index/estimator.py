@@ -140,7 +140,7 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
     def link(self, z: Float[np.ndarray, "n r"]) -> Float[np.ndarray, " n"]:
         """The prediction at given indices, which are kept within the range of the training data."""
         check_is_fitted(self)
-        values = features(tables(np.clip(z, *self._range), self.degree), self.degree) @ self.link_
+        values = self.link_ @ features(tables(np.clip(z, *self._range), self.degree), self.degree)
         return self.target_mean_ + self.target_scale_ * values
 
     def may_hide(self) -> str:
@@ -179,7 +179,7 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
         best, best_score = 1, -np.inf
         for count in range(1, min(_MOST, x.shape[1]) + 1):
             w, found, _ = self._descend(x[train], y[train], count, random)
-            values = features(tables(x[test] @ w, self.degree), self.degree) @ found.coefficients
+            values = found.coefficients @ features(tables(x[test] @ w, self.degree), self.degree)
             score = 1 - float(np.mean((values - y[test]) ** 2))
             if score < best_score + _GAIN:
                 break

@@ -106,7 +106,7 @@ def find_directions(
         link = fit_link(white[train], aim[train], w, degree, model.ridge, slope=False).coefficients
         z = white @ w
         inside = np.clip(z[test], z[train].min(0), z[train].max(0))
-        values = features(tables(inside, degree), degree) @ link
+        values = link @ features(tables(inside, degree), degree)
         scores[f"{name}'s directions, the same link"] = _r_squared(values, aim[test])
     with warnings.catch_warnings():  # of columns that do not vary
         warnings.simplefilter("ignore")

@@ -22,43 +22,53 @@ def exponents(r: int, degree: int) -> tuple[tuple[int, ...], ...]:
     return tuple(sorted(every, key=lambda beta: (sum(beta), beta)))
 
 
-def tables(z: Float[np.ndarray, "n r"], degree: int) -> Float[np.ndarray, "degrees n r"]:
-    """h_0(z) ... h_degree(z), orthonormal under N(0, 1)."""
-    found = np.empty((degree + 1, *z.shape))
+def tables(z: Float[np.ndarray, "n r"], degree: int) -> Float[np.ndarray, "degrees r n"]:
+    """h_0(z) ... h_degree(z), orthonormal under N(0, 1); samples last, so that each is one piece of memory."""
+    columns = np.ascontiguousarray(z.T)
+    found = np.empty((degree + 1, *columns.shape))
     found[0] = 1.0
-    found[1] = z
+    found[1] = columns
     for k in range(1, degree):
-        found[k + 1] = (z * found[k] - k**0.5 * found[k - 1]) / (k + 1) ** 0.5
+        np.multiply(columns, found[k], out=found[k + 1])
+        found[k + 1] -= k**0.5 * found[k - 1]
+        found[k + 1] /= (k + 1) ** 0.5
     return found
 
 
-def features(table: Float[np.ndarray, "degrees n r"], degree: int) -> Float[np.ndarray, "n F"]:
+def features(table: Float[np.ndarray, "degrees r n"], degree: int) -> Float[np.ndarray, "F n"]:
     """The products H_beta(z)."""
-    r = table.shape[2]
-    out = np.ones((table.shape[1], len(exponents(r, degree))))
+    r, n = table.shape[1:]
+    out = np.empty((len(exponents(r, degree)), n))
     for place, beta in enumerate(exponents(r, degree)):
-        for variable, k in enumerate(beta):
-            if k:
-                out[:, place] *= table[k, :, variable]
+        factors = [table[k, variable] for variable, k in enumerate(beta) if k]
+        if not factors:
+            out[place] = 1.0
+        elif len(factors) == 1:
+            out[place] = factors[0]
+        else:
+            np.multiply(factors[0], factors[1], out=out[place])
+            for factor in factors[2:]:
+                out[place] *= factor
     return out
 
 
 def gradients(
-    table: Float[np.ndarray, "degrees n r"], coefficients: Float[np.ndarray, " F"], degree: int
-) -> Float[np.ndarray, "n r"]:
+    table: Float[np.ndarray, "degrees r n"], coefficients: Float[np.ndarray, " F"], degree: int
+) -> Float[np.ndarray, "r n"]:
     """d/dz of sum_beta b_beta H_beta(z): h_k' = sqrt(k) h_(k-1)."""
-    r = table.shape[2]
-    out = np.zeros(table.shape[1:])
-    for value, beta in zip(coefficients, exponents(r, degree), strict=True):
+    return _lowered(coefficients, table.shape[1], degree) @ features(table, degree)
+
+
+def _lowered(coefficients: Float[np.ndarray, " F"], r: int, degree: int) -> Float[np.ndarray, "r F"]:
+    """Coefficients of each derivative, which is a sum of the same products."""
+    places = {beta: place for place, beta in enumerate(exponents(r, degree))}
+    lowered = np.zeros((r, len(places)))
+    for beta, place in places.items():
         for variable, k in enumerate(beta):
-            if not k:
-                continue
-            term = value * k**0.5 * table[k - 1, :, variable]
-            for other, power in enumerate(beta):
-                if power and other != variable:
-                    term = term * table[power, :, other]
-            out[:, variable] += term
-    return out
+            if k:
+                lower = tuple(power - (other == variable) for other, power in enumerate(beta))
+                lowered[variable, places[lower]] += coefficients[place] * k**0.5
+    return lowered
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,15 +101,14 @@ def fit_link(
     The link's own change does not enter the slope: it is the best one, up to the ridge (the envelope theorem).
     """
     n = len(x)
-    table = tables(x @ w, degree)
-    psi = features(table, degree)
-    gram = psi.T @ psi / n
+    psi = features(tables(x @ w, degree), degree)
+    gram = psi @ psi.T / n
     gram[np.diag_indices(len(gram))] += ridge * (np.arange(len(gram)) > 0) + 1e-12
-    b = np.linalg.solve(gram, psi.T @ y / n)
-    residual = psi @ b - y
+    b = np.linalg.solve(gram, psi @ y / n)
+    residual = b @ psi - y
     loss = 0.5 * float(residual @ residual) / n
     if not slope:
         return Fit(loss=loss, coefficients=b, slope=np.zeros_like(w), energy=np.zeros((w.shape[1],) * 2))
-    inner = gradients(table, b, degree)
-    g = x.T @ (residual[:, None] * inner) / n
-    return Fit(loss=loss, coefficients=b, slope=g - w @ (w.T @ g), energy=inner.T @ inner / n)
+    inner = _lowered(b, w.shape[1], degree) @ psi
+    g = x.T @ (residual * inner).T / n
+    return Fit(loss=loss, coefficients=b, slope=g - w @ (w.T @ g), energy=inner @ inner.T / n)
