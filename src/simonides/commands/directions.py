@@ -49,7 +49,8 @@ def execute(options: Directions) -> int:
     from simonides.papers.multi_index.finding import find_directions
 
     check_seed(options.seed)
-    check_at_least("degree", options.degree, 1)
+    if not 1 <= options.degree <= 10:
+        raise SimonidesError(f"degree = {options.degree}: give a total degree of the link from 1 to 10.")
     if options.components != "auto":
         check_at_least("components", options.components, 1)
     if options.out is not None:

@@ -178,3 +178,19 @@ def test_too_little_is_refused():
         find_directions(np.zeros((5, 2)), np.zeros(5), ["a", "b"])
     with pytest.raises(SimonidesError, match="always the same"):
         find_directions(np.random.default_rng(0).normal(size=(50, 2)), np.ones(50), ["a", "b"])
+
+
+def test_scales_integers_and_settings_changed_afterwards():
+    x, y, _ = problem("z1 z2", n=400, d=3)
+    numbers = (1000 * y / np.abs(y).max()).astype(np.int16)
+    assert find_directions(x, numbers, "abc").scores["a line"] < 1
+    for bad in (np.full((400, 3), 0.1), x * np.nan):
+        with pytest.raises(SimonidesError, match=r"(no column varies)|(not finite)"):
+            find_directions(bad, y, "abc")
+    with pytest.raises(SimonidesError, match="beyond double precision"):
+        find_directions(x, y * 1e200, "abc")
+    with pytest.raises(ValueError, match="products"):
+        MultiIndexRegressor(10, degree=10).fit(np.zeros((30, 12)), np.arange(30.0))
+    model = MultiIndexRegressor(1, max_iter=3, random_state=0).fit(x, y)
+    before = model.predict(x)
+    assert np.array_equal(model.set_params(degree=5).predict(x), before)

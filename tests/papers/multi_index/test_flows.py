@@ -164,6 +164,12 @@ def test_predicted_times_are_measured():
         (lambda: HermiteTarget(coefficients={(1,): float("nan")}), "not finite"),
         (lambda: from_function(lambda z: z[:, 0] / 0, 1, 2), "not finite"),
         (lambda: from_function(lambda z: z[:, 0], 5, 2), "at most four"),
+        (lambda: from_function(lambda z: z, 1, 2), "one number a point"),
+        (lambda: from_function(lambda z: z[:, 0], 1, 6, nodes=3), "more nodes"),
+        (lambda: MIXED(torch.zeros(2, 5).double()), "5 variables"),
+        (lambda: HermiteTarget(coefficients={(30, 30): 1.0}).tensors, "lower it"),
+        (lambda: two_time_scales(MIXED, 0.1 * torch.eye(2).double()[None], [float("nan")]), "be finite"),
+        (lambda: two_time_scales(MIXED, 0.1 * torch.eye(2).double()[None], [1.0], tolerance=-1.0), "tolerance"),
         (lambda: predict_saddles(staircase(3), 2), "hold no 3"),
         (lambda: two_time_scales(MIXED, torch.eye(3).double()[None], [1.0]), "expected"),
         (lambda: two_time_scales(MIXED, 2 * torch.eye(2).double()[None], [1.0]), "above one"),
@@ -173,3 +179,17 @@ def test_predicted_times_are_measured():
 def test_wrong_input_is_refused(make, message, unchecked):
     with pytest.raises(SimonidesError, match=message):
         make()
+
+
+@pytest.mark.parametrize("size", [1e-4, 1e-8, 1e-20])
+def test_the_smallest_starts_are_followed(size):
+    target = HermiteTarget(coefficients={(1,): 1.0})
+    start = torch.full((1, 1, 1), size**0.5, dtype=torch.float64)
+    expected = 0.5 * (np.log(0.25 / 0.75) - np.log(size / (1 - size)))
+    assert float(two_time_scales(target, start, [100.0]).escapes) == pytest.approx(expected, rel=1e-6)
+
+
+def test_of_one_exponent_the_strongest_is_found_first():
+    saddles = predict_saddles(HermiteTarget(coefficients={(2, 0): 1.0, (0, 2): 0.1}), 3000)
+    assert [saddle.found for saddle in saddles] == [(0,), (1,)]
+    assert saddles[1].duration == pytest.approx(100 * saddles[0].duration)

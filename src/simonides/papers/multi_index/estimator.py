@@ -3,6 +3,7 @@
 Letters: `n` samples, `d` features, `r` directions.
 """
 
+from math import comb
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -26,6 +27,8 @@ except ModuleNotFoundError:
 
 # directions that "auto" tries, and what share of the variance the next one must explain on rows held out
 _MOST, _GAIN, _HELD_OUT = 4, 0.01, 0.25
+# of a link, at most
+_PRODUCTS = 3000
 # steps, and rows at least, of the trial of each start
 _TRIAL, _FEW, _LARGEST_STEP = 8, 5000, 1e3
 
@@ -111,6 +114,11 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
         self._validate_params()
         X, y = validate_data(self, X, y, y_numeric=True, dtype=np.float64, ensure_min_samples=2)
         y = np.asarray(y, dtype=np.float64)
+        most = _MOST if self.n_components == "auto" else int(self.n_components)
+        if comb(most + int(self.degree), most) > _PRODUCTS:
+            raise ValueError(
+                f"a link of degree {self.degree} in {most} directions has more than {_PRODUCTS:,} products; lower one."
+            )
         random = check_random_state(self.random_state)
         white, self._unwhiten = self._whitened(X)
         rank = white.shape[1]
@@ -119,7 +127,10 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
                 f"n_components={self.n_components} directions do not fit into {X.shape[1]} feature(s) of rank {rank} "
                 f"(n_features = {X.shape[1]}, n_samples = {len(X)}); give at most {max(rank, 1)}."
             )
-        self.target_mean_, spread = float(y.mean()), float(y.std())
+        with np.errstate(over="ignore"):  # told below
+            self.target_mean_, spread = float(y.mean()), float(y.std())
+        if not np.isfinite(spread) or (spread == 0 and np.ptp(y) > 0):
+            raise ValueError("the spread of y is beyond double precision; rescale y.")
         self.target_scale_ = spread if spread > 0 else 1.0
         aim = (y - self.target_mean_) / self.target_scale_
         count = self._auto(white, aim, random) if self.n_components == "auto" else int(self.n_components)
@@ -140,18 +151,18 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
     def link(self, z: Float[np.ndarray, "n r"]) -> Float[np.ndarray, " n"]:
         """The prediction at given indices, which are kept within the range of the training data."""
         check_is_fitted(self)
-        values = self.link_ @ features(tables(np.clip(z, *self._range), self.degree), self.degree)
+        values = self.link_ @ features(tables(np.clip(z, *self._range), self._degree), self._degree)
         return self.target_mean_ + self.target_scale_ * values
 
     def may_hide(self) -> str:
         """What kind of directions the fit cannot have seen, from the numbers of rows and features and the degree."""
         check_is_fitted(self)
         d, n = self.n_features_in_, self._rows
-        seen = max(1, min(self.degree, int(np.log(n) / np.log(max(d, 2)))))
+        seen = max((s for s in range(1, self._degree + 1) if d**s <= n), default=1)
         needed = ", ".join(f"{d**s:,} for s = {s}" for s in range(1, 5))
         return (
             f"{n:,} rows of {d} features: directions of exponent above {seen} may be hidden (one of exponent s takes "
-            f"about d^s rows: {needed}); a link of degree {self.degree} sees none above {self.degree}."
+            f"about d^s rows: {needed}); a link of degree {self._degree} sees none above {self._degree}."
         )
 
     @property
@@ -160,11 +171,17 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
 
     def _whitened(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features of mean zero, uncorrelated, of unit variance, without directions that do not vary."""
-        self.mean_ = X.mean(0)
-        centred = X - self.mean_
-        self.scale_ = np.where((spread := centred.std(0)) > 0, spread, 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            self.mean_ = X.mean(0)
+            centred = X - self.mean_
+            spread, range_ = centred.std(0), np.ptp(X, axis=0)
+        if not np.isfinite(spread).all() or ((spread == 0) & (range_ > 0)).any():
+            raise ValueError("the spread of a column is beyond double precision; rescale it.")
+        varies = range_ > 1e-13 * np.abs(X).max(0)
+        self.scale_ = np.where(varies, spread, 1.0)
+        centred = np.where(varies, centred, 0.0)
         values, vectors = np.linalg.eigh((centred / self.scale_).T @ (centred / self.scale_) / len(X))
-        kept = values > 1e-10 * max(values[-1], 1e-300) if len(values) else values > 0
+        kept = values > 1e-10 * max(values[-1], 1e-10)
         # no more directions than rows allow
         unwhiten = (vectors[:, kept] / np.sqrt(values[kept])) / self.scale_[:, None]
         return centred @ unwhiten, unwhiten
@@ -254,7 +271,7 @@ class MultiIndexRegressor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Reg
         self.trajectory_ = np.array(losses)
         self.n_iter_ = max(1, len(losses) - 1)
         self._range = (z.min(0), z.max(0))
-        self._rows = len(x)
+        self._rows, self._degree = len(x), self.degree
 
 
 def _orthonormal(projection: Float[np.ndarray, "d r"]) -> Float[np.ndarray, "r d"]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from scipy.stats import kurtosis
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_seed
 from simonides.papers.multi_index.classical import sliced_average_variance, sliced_inverse_regression
 from simonides.papers.multi_index.estimator import MultiIndexRegressor
 from simonides.papers.multi_index.link import features, fit_link, tables
@@ -60,8 +60,8 @@ class Found:
 
 
 def find_directions(
-    x: Float[np.ndarray, "n d"],
-    y: Float[np.ndarray, " n"],
+    x: Num[np.ndarray, "n d"],
+    y: Num[np.ndarray, " n"],
     columns: Sequence[str],
     components: int | str = "auto",
     degree: int = 3,
@@ -80,17 +80,27 @@ def find_directions(
     Raises:
         SimonidesError: when there are fewer than 20 rows, or the target does not vary.
     """
+    x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
+    if x.ndim != 2 or y.shape != (len(x),) or len(columns) != x.shape[1]:
+        raise SimonidesError(
+            f"x has shape {list(x.shape)}, y {list(y.shape)}, with {len(columns)} names; give (n, d), (n,) and d names."
+        )
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise SimonidesError("the table holds numbers that are not finite.")
+    check_seed(seed)
     if len(x) < 20:
         raise SimonidesError(f"{len(x)} rows; give at least 20, a quarter of which are held out.")
     if not np.ptp(y) > 0:
         raise SimonidesError("the target is always the same; there is nothing to predict.")
+    if not (np.ptp(x, axis=0) > 1e-13 * np.abs(x).max(0)).any():
+        raise SimonidesError("no column varies; there is nothing to predict from.")
     order = np.random.default_rng(seed).permutation(len(x))
     held = int(_HELD_OUT * len(x))
     test, train = order[:held], order[held:]
     if not np.ptp(y[train]) > 0 or not np.ptp(y[test]) > 0:
         raise SimonidesError("the target hardly ever varies; give more rows, or another seed.")
     try:
-        model = MultiIndexRegressor(components, degree=degree, random_state=seed).fit(x[train], y[train])
+        model = MultiIndexRegressor(components, degree=degree, random_state=seed % 2**32).fit(x[train], y[train])
     except ValueError as error:  # in scikit-learn's words
         raise SimonidesError(str(error)) from None
     scores = {f"a polynomial of degree {degree} in {len(model.components_)}": float(model.score(x[test], y[test]))}

@@ -40,7 +40,8 @@ def predict_saddles(target: HermiteTarget, d: int) -> tuple[Saddle, ...]:
 
     After the directions in U are known, the next exponent is the least degree in other directions among the terms of
     the target that have any, what is known counting as constant (Bietti, Bruna & Pillaud-Vivien 2023, theorem 3.25, as
-    we read it; constants are ours, exact as d grows for one direction).
+    we read it; constants are ours, exact as d grows for one direction). Of directions of one exponent the strongest is
+    found first. Coordinates must be the target's own: of z_1 + z_2, which depends on one direction, two would be told.
 
     Arguments:
         target: in coordinates along its directions.
@@ -69,8 +70,14 @@ def predict_saddles(target: HermiteTarget, d: int) -> tuple[Saddle, ...]:
         degrees = {beta: sum(k for variable, k in enumerate(beta) if variable not in known) for beta in left}
         exponent = min(degrees.values())
         next_terms = [beta for beta, degree in degrees.items() if degree == exponent]
-        found = sorted({v for beta in next_terms for v, k in enumerate(beta) if k and v not in known})
-        rate = max(sum(beta[v] * left[beta] ** 2 for beta in next_terms) for v in found)
+        candidates = sorted({v for beta in next_terms for v, k in enumerate(beta) if k and v not in known})
+        rates = {v: sum(beta[v] * left[beta] ** 2 for beta in next_terms) for v in candidates}
+        rate = max(rates.values())
+        # of one exponent the strongest come first, with those that share a term with them
+        found = [v for v in candidates if rates[v] > (1 - 1e-9) * rate]
+        found = sorted(
+            {v for beta in next_terms if any(beta[w] for w in found) for v in candidates if beta[v]} | set(found)
+        )
         duration = d ** (exponent - 1) / ((2 * exponent - 2) * rate) if exponent > 1 else math.log(d) / (2 * rate)
         saddles.append(
             Saddle(

@@ -31,6 +31,8 @@ _C = (
     (8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054),
 )
 _MOST = 200_000
+# later than this rounding of the time itself matters
+_LATEST = 1e15
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,20 +66,28 @@ def flow(
         times: rising, above zero.
         watch: numbers whose first rise through `level` is timed, by cubic interpolation in the step.
         level: see there.
-        tolerance: relative, and absolute at a thousandth of it.
+        tolerance: relative, and absolute at a thousandth of it times the smallest number of the start.
 
     Raises:
-        SimonidesError: when times do not rise, or a system cannot be followed.
+        SimonidesError: when times do not rise, a start is not finite, or a system cannot be followed.
     """
     asked = torch.as_tensor(list(times), dtype=torch.float64)
-    if not len(asked) or float(asked[0]) <= 0 or bool((asked.diff() <= 0).any()):
-        raise SimonidesError("times must rise from above zero.")
+    told = len(asked) > 0 and bool(asked.isfinite().all()) and float(asked[0]) > 0
+    if not told or bool((asked.diff() <= 0).any()) or float(asked[-1]) > _LATEST:
+        raise SimonidesError(f"times must rise from above zero, be finite, and not above {_LATEST:g}.")
+    if not 1e-12 <= tolerance <= 1e-2:
+        raise SimonidesError(f"tolerance = {tolerance}: give a number from 1e-12 to 1e-2.")
+    if not len(start) or not bool(start.isfinite().all()):
+        raise SimonidesError("there is no start, or one that is not finite.")
     y = start.detach().double().clone()
+    # what is small at first may grow to matter: errors are held against it, and not against one
+    sizes = torch.where(y != 0, y.abs(), torch.inf).amin(1)
+    floor = 1e-3 * tolerance * sizes.clamp(max=1.0)[:, None]
     runs, size = y.shape
     end = float(asked[-1])
     now = torch.zeros(runs, dtype=torch.float64)
     f = velocity(y)
-    scale = 1e-3 * tolerance + tolerance * y.abs().amax(1)
+    scale = floor[:, 0] + tolerance * y.abs().amax(1)
     step = (0.01 * scale**0.25 * (y.norm(dim=1) + 1e-3) / (f.norm(dim=1) + 1e-300)).clamp(1e-12, end)
     states = torch.empty(len(asked), runs, size, dtype=torch.float64)
     seen = watch(y) if watch is not None else torch.empty(runs, 0, dtype=torch.float64)
@@ -88,7 +98,7 @@ def flow(
         h = torch.minimum(step[active], end - now[active])
         old, slope = y[active], f[active]
         new, error = _rosenbrock(velocity, _jacobian(velocity, old), old, slope, h)
-        unit = 1e-3 * tolerance + tolerance * torch.maximum(old.abs(), new.abs())
+        unit = floor[active] + tolerance * torch.maximum(old.abs(), new.abs())
         size_of_error = ((error / unit).square().mean(1)).sqrt()
         bad = ~(new.isfinite().all(1) & size_of_error.isfinite())
         size_of_error = torch.where(bad, 1e6, size_of_error).clamp_min(1e-10)

@@ -19,6 +19,8 @@ from simonides.base.hermite import hermite
 
 # coefficients below this are taken as zero
 _NOTHING = 1e-12
+# of a tensor, at most
+_ENTRIES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,8 @@ class HermiteTarget:
 
     def __call__(self, z: Float[Tensor, "*rows q"]) -> Float[Tensor, "*rows"]:
         """The values."""
+        if z.shape[-1] != self.q:
+            raise SimonidesError(f"points have {z.shape[-1]} variables, the target {self.q}.")
         total = torch.zeros(z.shape[:-1], dtype=z.dtype, device=z.device)
         for beta, value in self.coefficients.items():
             term = torch.full_like(total, value)
@@ -88,11 +92,15 @@ class HermiteTarget:
         found: dict[int, Tensor] = {}
         for beta, value in self.active.items():
             k = sum(beta)
+            if self.q**k > _ENTRIES:
+                raise SimonidesError(
+                    f"degree {k} of {self.q} variables has tensors of {self.q**k:,} entries; lower it."
+                )
             tensor = found.setdefault(k, torch.zeros((self.q,) * k, dtype=torch.float64))
             entry = value * math.sqrt(math.prod(map(math.factorial, beta)) / math.factorial(k))
-            slots = [variable for variable, degree in enumerate(beta) for _ in range(degree)]
-            for place in set(itertools.permutations(slots)):
-                tensor[place] = entry
+            for place in itertools.product(range(self.q), repeat=k):
+                if all(place.count(variable) == degree for variable, degree in enumerate(beta)):
+                    tensor[place] = entry
         return found
 
 
@@ -101,7 +109,7 @@ def from_function(
 ) -> HermiteTarget:
     """The Hermite expansion of a function up to a total degree, by Gauss-Hermite quadrature.
 
-    Exact for polynomials; a kink costs accuracy.
+    Exact for polynomials whose degree and `degree` add up to less than twice the nodes; a kink costs accuracy.
 
     Arguments:
         function: of stacked points, in float64.
@@ -118,6 +126,10 @@ def from_function(
     """
     check_at_least("q", q, 1)
     check_at_least("degree", degree, 1)
+    if not degree < nodes <= 100 or degree > 30:
+        raise SimonidesError(
+            f"degree = {degree}, nodes = {nodes}: give a degree up to 30, and more nodes, up to 100."
+        )
     if q > 4:
         raise SimonidesError(f"q = {q}: quadrature on a grid is for at most four variables; give coefficients.")
     points, weights = np.polynomial.hermite_e.hermegauss(nodes)
@@ -125,6 +137,11 @@ def from_function(
     grid = torch.from_numpy(np.array(list(itertools.product(points, repeat=q))))
     mass = torch.from_numpy(np.array([math.prod(w) for w in itertools.product(weights, repeat=q)]))
     values = function(grid)
+    if not isinstance(values, Tensor) or values.shape != (len(grid),):
+        came = f"shape {list(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        raise SimonidesError(
+            f"the function gave {came} for {len(grid)} points; give a tensor of one number a point."
+        )
     if not bool(values.isfinite().all()):
         raise SimonidesError("the function is not finite everywhere.")
     found: dict[tuple[int, ...], float] = {}
@@ -178,6 +195,7 @@ def radial(q: int, degree: int) -> HermiteTarget:
     Raises:
         SimonidesError: when the degree is odd.
     """
+    check_at_least("q", q, 1)
     check_at_least("degree", degree, 2)
     if degree % 2:
         raise SimonidesError(f"degree = {degree}: a radial function has even degrees.")
