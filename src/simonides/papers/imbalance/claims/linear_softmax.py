@@ -106,10 +106,10 @@ claim = Claim(
             ys={
                 f"{label}, {group} classes": f"{name}_{group}"
                 for name, label in (("gd", "gradient descent"), ("adam", "Adam"))
-                for group in ("frequent", "middle", "rare")
+                for group in ("frequent", "rare")
             },
             x="step",
-            title="Training loss by class frequency at the best rates, both with momentum",
+            title="Loss by class frequency, best rates, momentum",
             x_label="step",
             y_label="loss (nats)",
             log="",
