@@ -72,7 +72,7 @@ claim = Claim(
     references=["mishkin2025teleportation", "kunstner2024heavy"],
     scales={
         "smoke": grid(3, 12, 8, 5),
-        "desk": grid(4, 50, 20, 6),
+        "desk": grid(5, 50, 20, 6),
         "paper": grid(7, 100, 20, 6),
     },
     measure=measure,
