@@ -106,4 +106,8 @@ claim = Claim(
         )
     ],
     stack=1,
+    finding="Per iteration teleports make descent even: the rarest classes end at 0.02 to 0.07 nats in all six "
+    "draws, where plain descent ends at 0.02 to 1.7 in two modes. Given the same work, plain descent ends "
+    "at 0.002 in every draw: it is not rescued, it is out of steps. At m = 4 fifty plain iterations "
+    "nearly solve the problem (0.01 to 0.28).",
 )
