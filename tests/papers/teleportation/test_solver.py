@@ -40,7 +40,7 @@ def test_a_quadratic_has_a_closed_form(p, condition, least):
     assert float((after / found.f0).max()) < 1e-2
 
 
-def test_booths_point_is_the_sheets():
+def test_booths_function_has_a_known_point():
     found = solve(FunctionOracle(booth, 1), torch.tensor([[7.5, -4.0]], dtype=torch.float64))
     assert float(found.f0) == 92.25
     assert float(found.target0.exp()) == pytest.approx(20.1246, rel=1e-4)
