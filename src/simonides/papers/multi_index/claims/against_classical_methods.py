@@ -62,6 +62,7 @@ def grid(targets: list[str], sizes: list[int], d: int, seeds: int) -> Grid:
 
 claim = Claim(
     question="Does the estimator find directions that classical methods cannot see?",
+    statement=r"y = f(W_*^\top x) + \text{noise}",
     source="Beyond Bietti, Bruna & Pillaud-Vivien (2023)",
     references=["bietti2023multiindex"],
     scales={

@@ -49,6 +49,7 @@ def grid(targets: list[str], starts: int, seeds: int) -> Grid:
 
 claim = Claim(
     question="Is the planted problem full of traps, and free of them when the link is learned quickly?",
+    statement=r"L(M) = \|f\|^2 - \langle A_M f, f \rangle",
     source="Bietti, Bruna & Pillaud-Vivien (2023), sections 4 and 5",
     references=["bietti2023multiindex"],
     scales={

@@ -63,7 +63,7 @@ claim = Claim(
     source="Bietti, Bruna & Pillaud-Vivien (2023), theorems 1.4 and 3.25",
     references=["bietti2023multiindex"],
     scales={
-        "smoke": grid(["h1 + h2", "z1 z2"], [100, 300]),
+        "smoke": grid(["h1 + h3", "h2 + h3"], [100, 1000]),
         "desk": grid(list(TARGETS), [100, 300, 1000, 3000]),
         "paper": grid(list(TARGETS), [100, 300, 1000, 3000, 10_000]),
     },

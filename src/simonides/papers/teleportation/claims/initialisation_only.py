@@ -45,6 +45,7 @@ def grid(tables: list[str], penalties: list[float]) -> Grid:
 
 claim = Claim(
     question="Does one teleport before training help, and less than several along it?",
+    statement=r"\max_{f(w) \le f(w_0)} \|\nabla f(w)\|",
     source="Mishkin, Bietti & Gower (2025), figures 9 and 10, against the workshop version of 2023",
     references=["mishkin2025teleportation"],
     scales={

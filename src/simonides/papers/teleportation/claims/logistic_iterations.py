@@ -54,10 +54,11 @@ def grid(tables: list[str], penalties: list[float], gaps: list[float]) -> Grid:
 GAPS = [1e-2, 1e-4, 1e-6]
 claim = Claim(
     question="Do teleports cut the iterations of descent on logistic regression?",
+    statement=r"\max_{f(w) \le f(w_k)} \|\nabla f(w)\|",
     source="Mishkin, Bietti & Gower (2025), figures 4 and 6",
     references=["mishkin2025teleportation"],
     scales={
-        "smoke": grid(["iris"], [1e-2], [1e-2, 1e-4]),
+        "smoke": grid(["breast cancer"], [1e-3], [1e-2, 1e-4]),
         "desk": grid(["breast cancer", "wine", "diabetes"], [1e-3, 1e-4], GAPS),
         "paper": grid(["breast cancer", "wine", "diabetes", "digits odd"], [1e-2, 1e-3, 1e-4, 1e-5, 1e-6], GAPS),
     },

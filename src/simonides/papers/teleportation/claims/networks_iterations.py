@@ -64,6 +64,7 @@ def grid(methods: list[str], table: str, iterations: int, longer: int, seeds: in
 ALL = ["gd", "normalised", "armijo", "polyak"]
 claim = Claim(
     question="Do teleports lower a network's loss in the same number of iterations?",
+    statement=r"f(w_K^\text{teleported}) < f(w_K)",
     source="Mishkin, Bietti & Gower (2025), figures 4 and 5",
     references=["mishkin2025teleportation"],
     scales={

@@ -45,6 +45,7 @@ def grid(penalties: list[float], gaps: list[float], steps: int, iterations: int)
 
 claim = Claim(
     question="Do teleports pay on small tables once every Hessian-vector product is counted?",
+    statement=r"\text{work} = N_f + 2 N_g + 5 N_{Hv}",
     source="Beyond Mishkin, Bietti & Gower (2025), who count iterations",
     references=["mishkin2025teleportation"],
     scales={

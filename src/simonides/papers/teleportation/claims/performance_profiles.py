@@ -74,6 +74,7 @@ def grid(methods: list[str], penalties: str, gap: float, iterations: int) -> Gri
 ALL = ["gd", "momentum", "normalised", "armijo"]
 claim = Claim(
     question="Do teleports let every method solve more problems in fewer iterations?",
+    statement=r"\frac{f - f^*}{f_0 - f^*} \le \tau",
     source="Mishkin, Bietti & Gower (2025), figures 4, 7 and 8",
     references=["mishkin2025teleportation"],
     scales={

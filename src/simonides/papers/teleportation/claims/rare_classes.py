@@ -68,6 +68,7 @@ def grid(m: int, iterations: int, longer: int, seeds: int) -> Grid:
 
 claim = Claim(
     question="Do teleports rescue gradient descent on heavy-tailed classes?",
+    statement=r"\pi_k \propto 2^{-i}",
     source="Beyond Mishkin, Bietti & Gower (2025); data of Kunstner et al. (2024)",
     references=["mishkin2025teleportation", "kunstner2024heavy"],
     scales={

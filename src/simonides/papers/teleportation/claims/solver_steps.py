@@ -30,10 +30,11 @@ def grid(tables: list[str], steps: list[int]) -> Grid:
 
 claim = Claim(
     question="Do longer teleports save more iterations?",
+    statement=r"\max_{f(w) \le f_0} \|\nabla f(w)\|",
     source="Mishkin, Bietti & Gower (2025), figures 11 and 12",
     references=["mishkin2025teleportation"],
     scales={
-        "smoke": grid(["iris"], [0, 10, 50]),
+        "smoke": grid(["breast cancer"], [0, 10, 50]),
         "desk": grid(["breast cancer", "wine"], [0, 1, 10, 25, 50, 200]),
         "paper": grid(["breast cancer", "wine", "diabetes"], [0, 1, 10, 25, 50, 200, 1000]),
     },
