@@ -66,7 +66,7 @@ claim = Claim(
     source="Kunstner, Yadav, Milligan, Schmidt & Bietti (2024), the simple setting of section 3",
     references=["kunstner2024heavy"],
     scales={
-        "smoke": grid([5], [1, 5], [100.0, 1000.0]),
+        "smoke": grid([16], [1, 4], [1000.0, 10_000.0]),
         "desk": grid([4, 16], [1, 2, 4], TIMES),
         "paper": grid([4, 16, 64], [1, 2, 4], TIMES),
     },
