@@ -35,6 +35,8 @@ from .pages import SHEET as SHEET
 from .pages import package_version as package_version
 from .pages import page as page
 from .pages import place_figure as place_figure
+from .pages import place_table as place_table
+from .pages import write_sheet as write_sheet
 from .painting import COLOURS as COLOURS
 from .painting import INK as INK
 from .painting import painted as painted

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from simonides.base import COLOURS, INK, SHEET, output_folder, page, painted, place_figure, write_text
+from simonides.base import COLOURS, INK, output_folder, painted, place_figure, place_table, write_sheet
 from simonides.nn import EncoderDecoder
 from simonides.papers.counting.bias_report import BiasReport, token_class
 from simonides.papers.counting.circuit import effective_values, reading, token_scores
@@ -73,11 +73,9 @@ def write_counter(
         caption = "What looking at one class of tokens alone adds to each answer's logit, region 1; mean taken off"
         show(lambda f: _draw_values(f.subplots(), model, task, report), "values", (6.4, 3.6), caption)
     tables = _tables(report)
-    for table_name, table in tables.items():
-        write_text(out / f"{table_name}.csv", table.write_csv())
     titles = {"regions": "By region", "classes": "By class of tokens", "shifts": "Under other laws"}
-    text = page(
-        SHEET,
+    return write_sheet(
+        out,
         title=name,
         about=f"Golkar et al. (2024): strings of {task.length} characters with {task.regions} bracketed regions, and "
         "the number of 1s in each. A reader sees the share n/(n + B) of its attention that counted tokens take, and "
@@ -85,13 +83,8 @@ def write_counter(
         footer=f"{_STRINGS} strings behind each figure. Slopes are of answers in counts, through the origin.",
         summary=[("best constant answer", f"{report.constant:.1%}")],
         figures=figures,
-        tables=[
-            {"title": titles[n], "columns": table.columns, "rows": _texts(table)} for n, table in tables.items()
-        ],
-        files=[f"{n}.csv" for n in tables],
+        tables=[place_table(table, out, n, titles[n], _text) for n, table in tables.items()],
     )
-    write_text(out / "index.html", text)
-    return out / "index.html"
 
 
 def _tables(report: BiasReport) -> dict[str, pl.DataFrame]:
@@ -137,10 +130,6 @@ def _tables(report: BiasReport) -> dict[str, pl.DataFrame]:
             )
     made = {"regions": pl.DataFrame(regions), "classes": pl.DataFrame(classes)}
     return {**made, "shifts": pl.DataFrame(shifts)} if shifts else made
-
-
-def _texts(table: pl.DataFrame) -> list[list[str]]:
-    return [[_text(value) for value in row] for row in table.iter_rows()]
 
 
 def _text(value: float | int | str) -> str:

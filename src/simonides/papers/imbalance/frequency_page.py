@@ -12,13 +12,12 @@ from jaxtyping import Float
 from simonides.base import (
     COLOURS,
     INK,
-    SHEET,
     SimonidesError,
     output_folder,
-    page,
     painted,
     place_figure,
-    write_text,
+    place_table,
+    write_sheet,
 )
 from simonides.papers.imbalance.bins import Counts, checked_counts
 from simonides.papers.imbalance.corpus import CorpusReport
@@ -99,16 +98,14 @@ def write_frequencies(
         caption = "Loss at the end against the learning rate, by bin; a dot marks each bin's best rate"
         show(lambda f: _draw_rates(f, sweeps), "rates", (3.6 * len(sweeps) + 1.2, 3.8), caption)
     tables = _tables(curves, sweeps, report)
-    for name, table in tables.items():
-        write_text(out / f"{name}.csv", table.write_csv())
     titles = {
         "bins": "Bins",
         "losses": "Losses at the end, in nats",
         "rates": "Learning rates",
         "exponents": "Ranks",
     }
-    text = page(
-        SHEET,
+    return write_sheet(
+        out,
         title=title,
         about="Classes are sorted by falling count and cut into bins of about equal numbers of samples: bin 0 holds "
         "the most frequent classes, the last the rarest. Losses are means over samples. Kunstner et al. (2024) found "
@@ -116,18 +113,8 @@ def write_frequencies(
         footer=" ".join(report.advice) if report else "",
         summary=_summary(report),
         figures=figures,
-        tables=[
-            {
-                "title": titles[name],
-                "columns": table.columns,
-                "rows": [[_text(v) for v in row] for row in table.rows()],
-            }
-            for name, table in tables.items()
-        ],
-        files=[f"{name}.csv" for name in tables],
+        tables=[place_table(table, out, name, titles[name], _text) for name, table in tables.items()],
     )
-    write_text(out / "index.html", text)
-    return out / "index.html"
 
 
 def _summary(report: CorpusReport | None) -> list[tuple[str, str]]:
@@ -237,8 +224,13 @@ def _draw_curves(picture: "Figure", curves: Mapping[str, LossCurves]) -> None:
     if len(first):  # a training that blows up does not hide the others
         frames[0].set_ylim(0, min(float(finite.max()), 1.5 * float(first.max())) * 1.05)
     frames[0].set_ylabel("loss (nats)")
-    if frames[-1].get_legend_handles_labels()[0]:
-        frames[-1].legend(title="bin", fontsize=7, title_fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    _name_bins(frames[-1])
+
+
+def _name_bins(axes: "Axes") -> None:
+    """A legend of the bins, right of the last frame."""
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(title="bin", fontsize=7, title_fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
 
 
 def _draw_ends(axes: "Axes", curves: Mapping[str, LossCurves]) -> None:
@@ -268,8 +260,7 @@ def _draw_rates(picture: "Figure", sweeps: Mapping[str, RateRuns]) -> None:
     most = max(float(runs.by_bin[0].nan_to_num(0.0).max()) for runs in sweeps.values())
     frames[0].set_ylim(0, 1.6 * most)
     frames[0].set_ylabel("loss (nats)")
-    if frames[-1].get_legend_handles_labels()[0]:
-        frames[-1].legend(title="bin", fontsize=7, title_fontsize=8, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    _name_bins(frames[-1])
 
 
 def names_of(methods: Sequence[str]) -> dict[str, str]:

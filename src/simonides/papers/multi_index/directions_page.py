@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from simonides.base import COLOURS, SHEET, output_folder, page, painted, place_figure, write_text
+from simonides.base import COLOURS, output_folder, painted, place_figure, place_table, write_sheet
 from simonides.papers.multi_index.finding import Found
 
 if TYPE_CHECKING:
@@ -32,11 +32,9 @@ def write_directions(out: Path, title: str, found: Found) -> Path:
         | {f"index {number + 1}": row.tolist() for number, row in enumerate(found.weights)}
     )
     scores = pl.DataFrame({"method": list(found.scores), "R^2 on held-out rows": list(found.scores.values())})
-    write_text(out / "directions.csv", weights.write_csv())
-    write_text(out / "scores.csv", scores.write_csv())
-    tables = [("By how much a standard deviation of each column moves each index", weights), ("Scores", scores)]
-    text = page(
-        SHEET,
+    moved = "By how much a standard deviation of each column moves each index"
+    return write_sheet(
+        out,
         title=f"Directions of {title}",
         about="A polynomial of a few linear combinations of the columns, found by gradient descent on the directions "
         "with the best link at every step (Bietti, Bruna & Pillaud-Vivien 2023).",
@@ -45,17 +43,10 @@ def write_directions(out: Path, title: str, found: Found) -> Path:
         + ([("warning", found.warning)] if found.warning else []),
         figures=[first, second],
         tables=[
-            {
-                "title": name,
-                "columns": table.columns,
-                "rows": [[_text(v) for v in row] for row in table.iter_rows()],
-            }
-            for name, table in tables
+            place_table(weights, out, "directions", moved, _text),
+            place_table(scores, out, "scores", "Scores", _text),
         ],
-        files=["directions.csv", "scores.csv"],
     )
-    write_text(out / "index.html", text)
-    return out / "index.html"
 
 
 def _text(value: float | str) -> str:

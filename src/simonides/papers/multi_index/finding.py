@@ -107,12 +107,12 @@ def find_directions(
     line = np.linalg.lstsq(_one(x[train]), y[train], rcond=None)[0]
     scores["a line"] = _r_squared(_one(x[test]) @ line, y[test])
     white = (x - model.mean_) @ model._unwhiten
+    aim = (y - model.target_mean_) / model.target_scale_
     for name, method in (
         ("sliced inverse regression", sliced_inverse_regression),
         ("SAVE", sliced_average_variance),
     ):
         w = method(white[train], y[train], len(model.components_))
-        aim = (y - model.target_mean_) / model.target_scale_
         link = fit_link(white[train], aim[train], w, degree, model.ridge, slope=False).coefficients
         z = white @ w
         inside = np.clip(z[test], z[train].min(0), z[train].max(0))

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.base import COLOURS, INK, SHEET, output_folder, page, painted, place_figure, write_text
+from simonides.base import COLOURS, INK, output_folder, painted, place_figure, place_table, write_sheet, write_text
 from simonides.papers.teleportation.comparison import Comparison
 from simonides.papers.teleportation.functions import Function
 
@@ -42,7 +42,6 @@ def write_comparison(out: Path, title: str, found: Comparison) -> Path:
         for name in found.traces
     ]
     table = pl.DataFrame(rows)
-    write_text(out / "methods.csv", table.write_csv())
     curves = pl.DataFrame(
         [
             {
@@ -56,25 +55,17 @@ def write_comparison(out: Path, title: str, found: Comparison) -> Path:
         ]
     )
     write_text(out / "curves.csv", curves.write_csv())
-    text = page(
-        SHEET,
+    return write_sheet(
+        out,
         title=title,
         about="A teleport moves the weights to where the loss is the same and its gradient is largest (Mishkin, Bietti "
         "& Gower 2025). It saves iterations, and has a price of its own.",
         footer="",
         summary=[("which pays", found.pays(gap)) for gap in found.gaps],
         figures=[figure],
-        tables=[
-            {
-                "title": "To each gap",
-                "columns": table.columns,
-                "rows": [[_text(value) for value in row] for row in table.iter_rows()],
-            }
-        ],
-        files=["methods.csv", "curves.csv"],
+        tables=[place_table(table, out, "methods", "To each gap", _text)],
+        more_files=["curves.csv"],
     )
-    write_text(out / "index.html", text)
-    return out / "index.html"
 
 
 def path_figure(
