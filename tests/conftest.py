@@ -39,3 +39,17 @@ def unchecked():
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def simonides(capsys):
+    """The command line: its words give the exit code, and what was said on both streams."""
+    from simonides.cli import main  # not before the run-time checks of shapes are put in place
+
+    def run(*words):
+        with pytest.raises(SystemExit) as stopped:
+            main([str(word) for word in words])
+        out = capsys.readouterr()
+        return stopped.value.code, out.out, out.err
+
+    return run

@@ -1,27 +1,16 @@
 import json
 
-import pytest
 
-from simonides.cli import main
-
-
-def simonides(*words, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in words])
-    out = capsys.readouterr()
-    return stopped.value.code, out.out, out.err
-
-
-def test_strings_of_different_lengths_are_counted(capsys):
-    code, out, _ = simonides("count", "[0][101]0[1]1[]0", "[1]0[11]", "--report", 20, capsys=capsys)
+def test_strings_of_different_lengths_are_counted(simonides):
+    code, out, _ = simonides("count", "[0][101]0[1]1[]0", "[1]0[11]", "--report", 20)
     assert code == 0
     assert "[0][101]0[1]1[]0: 0, 2, 1, 0  (right)" in out
     assert "[1]0[11]: 1, 2  (right)" in out
     assert "compares with beginning" in out
 
 
-def test_json_has_answers_and_report(capsys):
-    code, out, _ = simonides("count", "[11]", "--bias", "]", "--report", 20, "--json", capsys=capsys)
+def test_json_has_answers_and_report(simonides):
+    code, out, _ = simonides("count", "[11]", "--bias", "]", "--report", 20, "--json")
     found = json.loads(out)
     assert code == 0
     # it compares with the ] of four regions, and finds one: four times too many
@@ -30,10 +19,10 @@ def test_json_has_answers_and_report(capsys):
     assert abs(shift["slope_by_attention"] - 4 / 3) < 1e-6
 
 
-def test_a_training_writes_its_page_and_goes_on(tmp_path, capsys, monkeypatch):
+def test_a_training_writes_its_page_and_goes_on(tmp_path, simonides, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ("count", "--train", 30, "--length", 12, "--regions", 1, "--d", 16, "--runs", 2, "--report", 20)
-    code, first, _ = simonides(*words, capsys=capsys)
+    code, first, _ = simonides(*words)
     assert code == 0
     folder = tmp_path / "counting-12-1"
     assert {"index.html", "counter.safetensors", "counter.json", "regions.csv"} <= {
@@ -42,24 +31,24 @@ def test_a_training_writes_its_page_and_goes_on(tmp_path, capsys, monkeypatch):
     assert "Mean answer against the count" in (folder / "index.html").read_text()
     weights = (folder / "counter.safetensors").read_bytes()
     # the same command finds the training done, and gives the same counter
-    code, again, _ = simonides(*words, capsys=capsys)
+    code, again, _ = simonides(*words)
     assert (code, again) == (0, first)
     assert (folder / "counter.safetensors").read_bytes() == weights
     # another counter is not written over it
-    code, _, err = simonides(*words, "--seed", 1, capsys=capsys)
+    code, _, err = simonides(*words, "--seed", 1)
     assert code == 2
     assert "holds another counter, made with seed = 0 and not 1" in err
     assert (folder / "counter.safetensors").read_bytes() == weights
 
 
-def test_all_counts_of_a_string_can_be_answered(capsys):
+def test_all_counts_of_a_string_can_be_answered(simonides):
     string = "[" + "1" * 62 + "]"
-    code, out, _ = simonides("count", string, "--regions", 1, "--report", 20, capsys=capsys)
+    code, out, _ = simonides("count", string, "--regions", 1, "--report", 20)
     assert code == 0
     assert f"{string}: 62  (right)" in out
 
 
-def test_the_largest_seed_is_taken(tmp_path, capsys):
+def test_the_largest_seed_is_taken(tmp_path, simonides):
     words = ("count", "--train", 2, "--length", 12, "--regions", 1, "--d", 8, "--runs", 3, "--report", 10)
-    code, _, err = simonides(*words, "--seed", 2**63 - 1, "--out", tmp_path / "new", capsys=capsys)
+    code, _, err = simonides(*words, "--seed", 2**63 - 1, "--out", tmp_path / "new")
     assert (code, err) == (0, "")

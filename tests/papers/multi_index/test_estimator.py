@@ -7,7 +7,6 @@ import pytest
 from scipy.linalg import subspace_angles
 
 from simonides.base import SimonidesError
-from simonides.cli import main
 
 pytest.importorskip("sklearn")
 from sklearn.model_selection import GridSearchCV
@@ -144,22 +143,15 @@ def test_classical_methods_see_what_they_should():
     assert abs(theirs @ ours) / np.linalg.norm(theirs) > 0.99
 
 
-def simonides(*words, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in words])
-    out = capsys.readouterr()
-    return stopped.value.code, out.out, out.err
-
-
-def test_the_command_finds_directions_of_a_table(tmp_path, capsys):
+def test_the_command_finds_directions_of_a_table(tmp_path, simonides):
     x, y, _ = problem("z1 z2", n=400, d=3)
     rows = "\n".join(",".join(f"{v:.6f}" for v in (*row, value)) for row, value in zip(x, y, strict=True))
     (tmp_path / "t.csv").write_text(f"a,b,c,y\n{rows}\n")
     words = ("directions", tmp_path / "t.csv", "--target", "y")
-    code, out, _ = simonides(*words, "--out", tmp_path / "page", capsys=capsys)
+    code, out, _ = simonides(*words, "--out", tmp_path / "page")
     assert code == 0 and "directions: 2" in out and "a line: " in out and "may be hidden" in out
     assert (tmp_path / "page" / "index.html").read_text().count("<svg") == 2
-    code, out, _ = simonides(*words, "--components", 1, "--json", capsys=capsys)
+    code, out, _ = simonides(*words, "--components", 1, "--json")
     told = json.loads(out)
     assert code == 0 and len(told["components"]) == 1 and max(told["scores"].values()) <= 1
     for words, message in (
@@ -169,7 +161,7 @@ def test_the_command_finds_directions_of_a_table(tmp_path, capsys):
         (("directions", tmp_path / "t.csv", "--target", "y", "--degree", 40), "degree"),
         (("directions", "diabetes", "--target", "y"), "is of a file"),
     ):
-        code, _, err = simonides(*words, capsys=capsys)
+        code, _, err = simonides(*words)
         assert code == 2 and message in err
 
 

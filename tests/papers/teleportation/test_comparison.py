@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from simonides.base import SimonidesError
-from simonides.cli import main
 from simonides.data import read_numeric_table
 from simonides.papers.teleportation.base_methods import Armijo, Descent, NewtonCG, descend
 from simonides.papers.teleportation.comparison import compare_methods
@@ -148,25 +147,18 @@ def test_constant_columns_and_single_classes():
         BinaryTable.of(x[:, 1:], np.array([True, False, True]), "t")
 
 
-def simonides(*words, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main([str(word) for word in words])
-    out = capsys.readouterr()
-    return stopped.value.code, out.out, out.err
-
-
-def test_the_command_says_which_pays(table, tmp_path, capsys):
+def test_the_command_says_which_pays(table, tmp_path, simonides):
     words = ("teleport", table, "--target", "kind", "--iterations", 40, "--steps", 5)
-    code, out, _ = simonides(*words, "--out", tmp_path / "page", capsys=capsys)
+    code, out, _ = simonides(*words, "--out", tmp_path / "page")
     assert code == 0
     assert "own.csv: 60 rows, 2 columns, logistic regression" in out and "teleports" in out
     page = (tmp_path / "page" / "index.html").read_text()
     assert "units of work" in page and (tmp_path / "page" / "curves.csv").exists()
-    code, out, _ = simonides(*words, "--hidden", 3, "--json", capsys=capsys)
+    code, out, _ = simonides(*words, "--hidden", 3, "--json")
     assert code == 0 and len(json.loads(out)["pays"]) == 3
-    code, _, err = simonides("teleport", table, capsys=capsys)
+    code, _, err = simonides("teleport", table)
     assert code == 2 and "--target" in err
-    code, _, err = simonides("teleport", "wine", "--target", "kind", capsys=capsys)
+    code, _, err = simonides("teleport", "wine", "--target", "kind")
     assert code == 2 and "of a file" in err
 
 
@@ -184,10 +176,10 @@ def test_columns_of_any_scale_are_standardised():
     assert torch.allclose(table.x.std(0, correction=0), torch.ones(3).double())
 
 
-def test_what_is_reached_before_a_teleport_is_said(tmp_path, capsys):
+def test_what_is_reached_before_a_teleport_is_said(tmp_path, simonides):
     (tmp_path / "xor.csv").write_text("a,b,y\n" + "0,0,n\n0,1,p\n1,0,p\n1,1,n\n" * 5)
     words = ("teleport", tmp_path / "xor.csv", "--target", "y", "--iterations", 20, "--steps", 3)
-    code, out, _ = simonides(*words, "--out", tmp_path / "page", capsys=capsys)
+    code, out, _ = simonides(*words, "--out", tmp_path / "page")
     assert code == 0 and "the start is a minimum already" in out
 
 
