@@ -14,6 +14,7 @@ from .norms import probed_norm as probed_norm
 from .positions import RelativeBuckets as RelativeBuckets
 from .positions import alibi_slopes as alibi_slopes
 from .positions import rotate as rotate
+from .products import mapped as mapped
 from .products import product as product
 from .roles import ATTENTION_ROLES as ATTENTION_ROLES
 from .roles import FEED_FORWARD_ROLES as FEED_FORWARD_ROLES

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from simonides.base import SimonidesError, check_at_least, check_name, check_not_negative
 from simonides.nn.positions import BIASES, Alibi, RelativeBuckets, alibi_slopes, rotate
+from simonides.nn.products import mapped
 from simonides.nn.watching import Watch
 
 ATTENTIONS = ("softmax", "linear")
@@ -195,7 +196,7 @@ class Attention(nn.Module):
         asking = keys if queries is None else queries
         if config.heads == 1 and config.h == config.d and config.positions not in ("rotary", *BIASES):
             return self._single(keys, asking, at, mask, factored, watch, name)
-        q = asking.unsqueeze(1) @ self.W_Q.mT if not config.merged_queries else asking.unsqueeze(1)
+        q = asking.unsqueeze(1) if config.merged_queries else self._mapped(self.W_Q, asking, None)
         k, v = (self._mapped(matrix, keys, factored) for matrix in (self.W_K, self.W_V))
         if config.positions == "rotary":
             places = torch.arange(keys.shape[1], device=keys.device)
@@ -203,7 +204,8 @@ class Attention(nn.Module):
             k = rotate(k, places, config.rotary_dimension, config.rotary_base)
             q = rotate(q, asked, config.rotary_dimension, config.rotary_base)
         weights = self._weights(q @ k.mT, at, mask, watch, name)
-        return ((weights @ v) @ self.W_O.mT).sum(1)
+        # heads are added: one product with all of W_O
+        return mapped((weights @ v).transpose(1, 2).flatten(2), self.W_O.transpose(0, 1).flatten(1))
 
     def _single(
         self,
@@ -216,14 +218,14 @@ class Attention(nn.Module):
         name: str,
     ) -> Float[Tensor, "B Q d"]:
         """One head as wide as the stream: W_K meets the queries, W_O W_V the averages or the table of values."""
-        q = asking if self.config.merged_queries else asking @ self.W_Q[0].mT
+        q = asking if self.config.merged_queries else mapped(asking, self.W_Q[0])
         if factored is not None:
             # few different rows: map them, look them up, and leave the queries as they are
             scores = q @ factored.mapped(self.W_K[0]).mT
             weights = self._weights(scores[:, None], at, mask, watch, name)
             return weights[:, 0] @ factored.mapped(self.W_O[0] @ self.W_V[0])
-        weights = self._weights(((q @ self.W_K[0]) @ keys.mT)[:, None], at, mask, watch, name)
-        return ((weights[:, 0] @ keys) @ self.W_V[0].mT) @ self.W_O[0].mT
+        weights = self._weights((mapped(q, self.W_K[0].mT) @ keys.mT)[:, None], at, mask, watch, name)
+        return mapped(mapped(weights[:, 0] @ keys, self.W_V[0]), self.W_O[0])
 
     def _weights(
         self,
@@ -251,7 +253,6 @@ class Attention(nn.Module):
     def _mapped(
         self, matrix: Float[Tensor, "H h d"], keys: Tensor, factored: FactoredStream | None
     ) -> Float[Tensor, "B H T h"]:
-        if factored is None:
-            return keys.unsqueeze(1) @ matrix.mT
-        heads, h, d = matrix.shape
-        return factored.mapped(matrix.reshape(heads * h, d)).unflatten(-1, (heads, h)).transpose(1, 2)
+        every = matrix.flatten(0, 1)
+        rows = mapped(keys, every) if factored is None else factored.mapped(every)
+        return rows.unflatten(-1, matrix.shape[:2]).transpose(1, 2)

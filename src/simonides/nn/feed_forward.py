@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from simonides.base import SimonidesError, check_name
+from simonides.nn.products import mapped
 from simonides.nn.watching import Watch
 
 Activation = Callable[[Tensor], Tensor]
@@ -79,14 +80,14 @@ class FeedForward(nn.Module):
     ) -> Float[Tensor, "*rows d"]:
         """What is added to the stream."""
         if self.kind == "linear":
-            return read @ self.W_F.mT
-        hidden = read @ self.W_in.mT
+            return mapped(read, self.W_F)
+        hidden = mapped(read, self.W_in)
         if self.b_in is not None:
             hidden = hidden + self.b_in
         if self.kind == "gated":
-            hidden = ACTIVATIONS[self.activation](read @ self.W_gate.mT) * hidden
+            hidden = ACTIVATIONS[self.activation](mapped(read, self.W_gate)) * hidden
         else:
             hidden = ACTIVATIONS[self.activation](hidden)
         if watch is not None:
             hidden = watch(f"{name}.hidden", hidden)
-        return hidden @ self.W_out.mT
+        return mapped(hidden, self.W_out)

@@ -1,8 +1,19 @@
-"""One matrix product in float32 as fast as this processor does it."""
+"""Products with one matrix, made as one."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+
+def mapped(vectors: Float[Tensor, "*rows k"], matrix: Float[Tensor, "m k"]) -> Float[Tensor, "*rows m"]:
+    """matrix @ vector of every vector, as one product of all rows.
+
+    Batched products would go through the matrix once a sequence, and under `vmap` once a sequence and run.
+
+    >>> mapped(torch.ones(2, 3, 4), torch.ones(5, 4)).shape
+    torch.Size([2, 3, 5])
+    """
+    return (vectors.reshape(-1, vectors.shape[-1]) @ matrix.mT).unflatten(0, vectors.shape[:-1])
 
 
 def product(left: Float[Tensor, "n k"], right: Float[Tensor, "m k"]) -> Float[Tensor, "n m"]:

@@ -97,17 +97,20 @@ class Transformer(nn.Module):
         watch: Watch | None = None,
         prefix: str = "",
         at: Int[Tensor, "B Q"] | None = None,
+        embeddings: Float[Tensor, "B T d"] | None = None,
     ) -> Float[Tensor, "B Q d"]:
-        """The stream that is unembedded, behind the last norm; names to the watch begin with `prefix`."""
-        plain = (watch is None or not watch.touches(prefix)) and mask is None and at is None
+        """The stream that is unembedded, behind the last norm; names to the watch begin with `prefix`.
+
+        `embeddings` stand in place of the tokens' rows of W_E, before positions are added.
+        """
+        plain = (watch is None or not watch.touches(prefix)) and mask is None and at is None and embeddings is None
         size = self.config.vocabulary
         single = len(self.layers) == len(self.blocks) == 1
         if plain and single and counts_are_enough(self.blocks[0], size, tokens.shape[-1]):
             own = self._looked_up(tokens, torch.eye(size, dtype=self.W_E.dtype, device=self.W_E.device))
             stream = running_stream(self.blocks[0], self.W_E, own)
             return self.final_norm(stream) if self.config.norm == "pre" else stream
-        stream, known = self._start(tokens)
-        factored: FactoredStream | None = known
+        stream, factored = self._start(tokens, embeddings)
         if watch is not None:
             changed = watch(f"{prefix}embedding", stream)
             # what was changed is no sum of embeddings any more
@@ -238,10 +241,11 @@ class Transformer(nn.Module):
         parts = [block.attention, *([] if block.feed_forward is None else [block.feed_forward])]
         return {name: value for part in parts for name, value in part.named_parameters(recurse=False)}
 
-    def _start(self, tokens: Tensor) -> tuple[Tensor, FactoredStream]:
-        stream = self._looked_up(tokens, self.W_E)
+    def _start(self, tokens: Tensor, embeddings: Tensor | None = None) -> tuple[Tensor, FactoredStream | None]:
+        stream = self._looked_up(tokens, self.W_E) if embeddings is None else embeddings
         places = None if self.positions is None else self.positions[: tokens.shape[-1]]
-        return stream if places is None else stream + places, FactoredStream(self.W_E, places, tokens)
+        known = FactoredStream(self.W_E, places, tokens) if embeddings is None else None
+        return stream if places is None else stream + places, known
 
     def _looked_up(self, tokens: Tensor, table: Float[Tensor, "N k"]) -> Float[Tensor, "B T k"]:
         """The tokens' rows of a table, of sequences that the model can read."""

@@ -1,0 +1,1 @@
+"""The claims of this paper, one file each."""
