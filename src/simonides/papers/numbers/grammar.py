@@ -29,7 +29,7 @@ _NUMBER = rf"{_SIGN}(?:(?:0(?![0-9])|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][
 # most numbers can be no date, and are met first
 _PARTS = re.compile(
     r"(?=[-+.\u22120-9])"
-    rf"(?:({_NUMBER})(?![\w'\"/:-]|\.\w)|({_BEFORE}(?:{_DATE}|{_TIME}){_AFTER})|({_NUMBER}){_AFTER})"
+    rf"(?:({_NUMBER})(?![\w'\"/:-]|\.\w)|((?<![\w.])(?:{_DATE}|{_TIME})(?!\w|\.\w))|({_NUMBER}){_AFTER})"
 )
 
 

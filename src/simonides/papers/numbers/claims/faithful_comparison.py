@@ -1,0 +1,105 @@
+"""Beyond the paper: xVal as its authors define it against its rivals, at equal steps and at equal compute.
+
+Others compare with a signed logarithm that they call xVal. Here are both, FoNE (Zhou et al. 2025), BitTokens (Kreitner et
+al. 2025), the number token loss on P10 (Zausinger et al. 2025) and P10 itself, each decoded to well-formed numbers, on
+products of two numbers: as trained on, in a gap of one operand, and beyond its range.
+"""
+
+import torch
+from torch import Generator, Tensor
+
+from simonides.lab import Claim, Grid, Ordered, Runs, Threshold, product
+from simonides.lab.figures import Curves
+from simonides.papers.numbers.arithmetic import ARITHMETIC, last_number
+from simonides.papers.numbers.claims._training import columns, quality, tokens_of, trained
+from simonides.papers.numbers.encodings import make_encoding
+from simonides.papers.numbers.sequences import NUMBER, NumberSequences
+
+_GAP, _INSIDE, _BEYOND = (0.8, 1.0), 2.0, 2.4
+
+
+def products(count: int, low: float, high: float, generator: Generator, gap: bool = False) -> NumberSequences:
+    """a * b = c with low <= |a| < high, |b| <= 2, of two decimals; with `gap` nothing of the gap."""
+
+    def drawn(count: int, low: float, high: float) -> Tensor:
+        size = low + (high - low) * torch.rand(count, generator=generator, dtype=torch.float64)
+        sign = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0).double()
+        return (sign * size * 100).round() / 100
+
+    a, b = drawn(2 * count, low, high), drawn(2 * count, 0.0, _INSIDE)
+    keep = (a.abs() < _GAP[0]) | (a.abs() >= _GAP[1]) if gap else torch.ones_like(a, dtype=torch.bool)
+    a, b = a[keep][:count], b[keep][:count]
+    pattern = [NUMBER, ARITHMETIC.index("*"), NUMBER, ARITHMETIC.index("="), NUMBER]
+    values = torch.zeros(count, 5, dtype=torch.float64)
+    values[:, 0], values[:, 2], values[:, 4] = a, b, a * b
+    return NumberSequences(symbols=torch.tensor(pattern).repeat(count, 1), values=values, vocabulary=ARITHMETIC)
+
+
+def measure(runs: Runs, *, encoding: str, budget: str, steps: int, d: int, samples: int) -> dict[str, Tensor]:
+    """1 - R^2 as trained on, in the gap and beyond, each in units of the variance of products as trained on."""
+    train = products(samples, 0.0, _INSIDE, torch.Generator().manual_seed(0), gap=True)
+    own = 1.0
+    if budget == "compute":  # tokens are what a step costs, up to the attention's square
+        own = tokens_of(train[slice(0, 2)], make_encoding("xval")) / tokens_of(train[slice(0, 2)], make_encoding(encoding))
+    found = trained(runs, train, encoding, steps=max(1, round(steps * own)), d=d, asked=last_number(train))
+    draws = torch.Generator().manual_seed(1)
+    tests = {
+        "seen": products(1000, 0.0, _INSIDE, draws, gap=True),
+        "gap": products(1000, *_GAP, draws),
+        "beyond": products(1000, _INSIDE, _BEYOND, draws),
+    }
+    variance = float(train.values[:, -1].var(correction=0))
+    rows = []
+    for run in range(len(runs)):
+        row = {}
+        for name, test in tests.items():
+            answers = found.answers(run, test, last_number(test)).values[:, 0]
+            # bits may say numbers of any size: an answer outside the range of all is as wrong as its end
+            row[name] = quality(answers.clamp(-10, 10), test.values[:, -1]).squared / variance
+        rows.append(row)
+    return columns(rows)
+
+
+def grid(encodings: list[str], budgets: list[str], steps: int, d: int, samples: int, seeds: int) -> Grid:
+    """Encodings and budgets."""
+    return product(encoding=encodings, budget=budgets, steps=[steps], d=[d], samples=[samples]).with_seeds(seeds)
+
+
+ALL = ["xval", "xval-log", "fone", "bits", "p10-ntl", "p10"]
+claim = Claim(
+    question="Does xVal as its authors define it lose against later encodings, at equal steps and equal compute?",
+    statement=r"1 - R^2 \text{ of } a \times b \text{: as seen, in a gap of } a, \text{ and beyond}",
+    source="Beyond Golkar et al. (2023)",
+    references=["golkar2023xval", "zhou2025fone", "kreitner2025bittokens", "zausinger2025ntl"],
+    scales={
+        "smoke": grid(["xval", "fone", "p10"], ["steps"], 30, 16, 500, 5),
+        "desk": grid(ALL, ["steps", "compute"], 800, 32, 50_000, 5),
+        "paper": grid(ALL, ["steps", "compute"], 50_000, 256, 1_000_000, 6),
+    },
+    measure=measure,
+    rules=[
+        Ordered(
+            column=column,
+            by="encoding",
+            order=("xval", name),
+            says=f"error {label}, {name} less xVal, in variances",
+        )
+        for name in ALL[1:]
+        for column, label in (("seen", "as seen"), ("gap", "in the gap"))
+    ],
+    sanity=[Threshold(column="seen", at_most=50.0)],
+    figures=[
+        Curves(
+            ys={"as seen": "seen", "in a gap of one operand": "gap", "beyond its range": "beyond"},
+            x="encoding",
+            where={"budget": budget},
+            title=f"Products of two numbers, equal {budget}",
+            x_label="encoding",
+            y_label="squared error / variance",
+            log="y",
+            level=1.0,
+        )
+        for budget in ("steps", "compute")
+    ],
+    differs="One task, d = 32, 800 steps of xVal, one learning rate for all.",
+)
