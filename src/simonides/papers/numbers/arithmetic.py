@@ -18,7 +18,9 @@ _RANGE = 5.0
 
 
 def multiplications(count: int, digits: int, generator: Generator) -> NumberSequences:
-    """a * b = c for whole numbers of `digits` digits; operands divided by 10^digits, products by 10^(2 digits), times 5.
+    """a * b = c for whole numbers of `digits` digits.
+
+    Operands are divided by 10^digits and the product by 10^(2 digits), and all are multiplied by 5.
 
     Arguments:
         count: sequences.

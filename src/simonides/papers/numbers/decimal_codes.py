@@ -89,7 +89,9 @@ class TextEncoding:
     def __post_init__(self) -> None:
         check_name("text encoding", self.name, SCHEMES)
         if not 0 <= self.number_token_loss < float("inf"):
-            raise SimonidesError(f"number_token_loss = {self.number_token_loss}; give a finite weight, 0 for none.")
+            raise SimonidesError(
+                f"number_token_loss = {self.number_token_loss}; give a finite weight, 0 for none."
+            )
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -111,7 +113,8 @@ class TextEncoding:
 
     def _offsets(self) -> tuple[int, ...]:
         """Where the tokens of each place begin; the three digits of P10 share theirs."""
-        offsets, start = [], 0
+        offsets: list[int] = []
+        start = 0
         for place, part in enumerate(self.parts):
             if part in ("tens", "ones"):
                 offsets.append(offsets[place - 1])
@@ -151,7 +154,9 @@ class TextEncoding:
         tokens = torch.where(known, tokens, last)
         formed = self.at_place(tokens.device).expand(len(tokens), -1, -1).gather(2, tokens[..., None])[..., 0]
         well = (formed & known).all(-1)
-        at = dict(zip(self.parts, (tokens - torch.tensor(self._offsets(), device=tokens.device)).unbind(-1), strict=True))
+        at = dict(
+            zip(self.parts, (tokens - torch.tensor(self._offsets(), device=tokens.device)).unbind(-1), strict=True)
+        )
         if "sign mantissa exponent" in at:
             whole = at["sign mantissa exponent"]
             at |= {"sign mantissa": whole // 16, "exponent": whole % 16}
@@ -196,12 +201,11 @@ class TextEncoding:
         """Zero: all is in the cross-entropy of tokens."""
         return torch.zeros_like(values)
 
-    def token_loss(
-        self, logits: Float[Tensor, "*n vocabulary"], tokens: Int[Tensor, "*n"]
-    ) -> Float[Tensor, "*n"]:
-        """sum_v p(v) |v - y| over the digits v of a token's kind, zero for other tokens (Zausinger et al. 2025, NTL-WAS).
+    def token_loss(self, logits: Float[Tensor, "*n vocabulary"], tokens: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+        """sum_v p(v) |v - y| over the digits v of a token's kind, zero for other tokens.
 
-        Only of tokens that are numbers themselves: digits of P10 and mantissas of P1000; divided by 9 or 900.
+        NTL-WAS of Zausinger et al. (2025), only of tokens that are numbers themselves: digits of P10 and mantissas of
+        P1000; divided by 9 or 900.
         """
         total = torch.zeros(tokens.shape, device=logits.device, dtype=logits.dtype)
         for part, span in (("hundreds", 9.0), ("mantissa", 900.0)):

@@ -29,8 +29,8 @@ _STEPS = re.compile(r"\[(\d+|\*)\]|\.?([^\W\d][\w-]*|\*)|\.?\"((?:[^\"\\]|\\.)*)
 class Vocabulary:
     """Words that texts are made of: `SPECIAL`, 256 bytes, and words; nothing of a text is lost.
 
-    A word that is not in it is written in its bytes. A comma alone between two numbers takes no symbol, so that a list of
-    numbers is as long as it has numbers (Golkar et al. 2023).
+    A word that is not in it is written in its bytes. A comma alone between two numbers takes no symbol, so that a
+    list of numbers is as long as it has numbers (Golkar et al. 2023).
 
     Arguments:
         words: beginning with `SPECIAL` and the bytes.
@@ -98,7 +98,9 @@ class Vocabulary:
         before = PAD
         left = iter(numbers)
         if sum(symbol == NUMBER for symbol in symbols) != len(numbers):
-            raise SimonidesError(f"{len(numbers)} numbers for {sum(s == NUMBER for s in symbols)} symbols of numbers.")
+            raise SimonidesError(
+                f"{len(numbers)} numbers for {sum(s == NUMBER for s in symbols)} symbols of numbers."
+            )
         for symbol in symbols:
             if not 0 <= symbol < len(self.words):
                 raise SimonidesError(f"symbol {symbol} of a vocabulary of {len(self.words)}.")
@@ -150,7 +152,11 @@ class _Spelling(dict[str, tuple[int, ...]]):
         for word in _WORDS.findall(piece):
             place = self._places.get(word)
             # what is not known is written in its bytes
-            symbols += [len(SPECIAL) + byte for byte in word.encode("utf-8", "surrogatepass")] if place is None else [place]
+            symbols += (
+                [len(SPECIAL) + byte for byte in word.encode("utf-8", "surrogatepass")]
+                if place is None
+                else [place]
+            )
         return symbols
 
 
@@ -266,7 +272,7 @@ def _steps(text: str) -> tuple[str, ...]:
         match = _STEPS.match(text, place)
         if match is None or match.end() == place:
             raise SimonidesError(
-                f"the path {text!r} cannot be read at {text[place:]!r}; write it as in data[*].x or \"my key\"."
+                f'the path {text!r} cannot be read at {text[place:]!r}; write it as in data[*].x or "my key".'
             )
         if match[1] is not None:
             steps.append(f"[{match[1]}]")

@@ -62,9 +62,7 @@ class NumberEncoding(Protocol):
     def loss(self, outputs: Float[Tensor, "*n outputs"], values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Of the number head."""
 
-    def token_loss(
-        self, logits: Float[Tensor, "*n vocabulary"], tokens: Int[Tensor, "*n"]
-    ) -> Float[Tensor, "*n"]:
+    def token_loss(self, logits: Float[Tensor, "*n vocabulary"], tokens: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """What is added to the cross-entropy of tokens."""
 
     def decode(self, outputs: Float[Tensor, "*n outputs"]) -> Float[Tensor, "*n"]:

@@ -88,9 +88,7 @@ def ask(
     )
 
 
-def number_loss(
-    model: Predictor, batch: NumberBatch, encoding: NumberEncoding, words: int
-) -> Float[Tensor, ""]:
+def number_loss(model: Predictor, batch: NumberBatch, encoding: NumberEncoding, words: int) -> Float[Tensor, ""]:
     """Cross-entropy of the tokens asked for plus the number head's loss of the numbers, each a mean, of equal weight.
 
     A batch without numbers has no number loss: it is zero, not 0/0.
@@ -116,7 +114,7 @@ class Answers(NamedTuple):
     """What a model says where numbers were asked for.
 
     Arguments:
-        values: the numbers; NaN where what it says is none.
+        values: the numbers; NaN where what it says is none, or nothing was asked.
         outputs: of the number head.
     """
 
@@ -135,8 +133,8 @@ def answers(
         batch: what is asked; every symbol that counts is a number.
         encoding: of the numbers.
         words: size of the vocabulary of symbols.
-        constrained: whether only well-formed numbers are chosen from. If not, a number is said by the likeliest tokens of
-            all, and may be no number.
+        constrained: whether only well-formed numbers are chosen from. If not, a number is said by the likeliest
+            tokens of all, and may be no number.
     """
     logits, outputs = model(batch.tokens, batch.features, batch.at, batch.present)
     shape = batch.values.shape
@@ -147,10 +145,11 @@ def answers(
         values = encoding.decode(outputs).double()
         if not constrained:
             values = torch.where(said[..., 0] == 0, values, torch.nan)
-        return Answers(values, outputs)
-    if constrained:
-        said = encoding.best_tokens(by_number[..., words:].flatten(0, 1)).unflatten(0, shape)
-    return Answers(encoding.from_tokens(said.flatten(0, 1)).unflatten(0, shape), outputs)
+    else:
+        if constrained:
+            said = encoding.best_tokens(by_number[..., words:].flatten(0, 1)).unflatten(0, shape)
+        values = encoding.from_tokens(said.flatten(0, 1)).unflatten(0, shape)
+    return Answers(torch.where(batch.numbers, values, torch.nan), outputs)
 
 
 @torch.no_grad()
@@ -187,4 +186,4 @@ def next_answers(
         values = values if constrained else torch.where(said[:, 0] == 0, values, torch.nan)
     else:
         values = encoding.from_tokens(said)
-    return Answers(values.unflatten(0, shape), outputs.unflatten(0, shape))
+    return Answers(torch.where(batch.numbers, values.unflatten(0, shape), torch.nan), outputs.unflatten(0, shape))

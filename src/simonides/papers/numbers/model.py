@@ -1,6 +1,7 @@
-"""A transformer that reads numbers beside its tokens and says numbers beside its logits (Golkar et al. 2023, section 2).
+"""A transformer that reads numbers beside its tokens and says numbers beside its logits.
 
-h = h_num * E[token] for xVal, E[token] + W_F features for other encodings; then positions, the blocks, and two heads.
+Golkar et al. (2023, section 2): h = h_num * E[token] for xVal, E[token] + W_F features for other encodings; then
+positions, the blocks, and two heads.
 """
 
 from dataclasses import dataclass
@@ -131,7 +132,10 @@ class NumberModel(nn.Module):
             self.W_token = draw(config.token_hidden, d)
             self.W_token_out = draw(config.trunk.vocabulary, config.token_hidden)
         if config.outputs:
-            self.W_number, self.b_number = draw(config.number_hidden, d), nn.Parameter(torch.zeros(config.number_hidden))
+            self.W_number, self.b_number = (
+                draw(config.number_hidden, d),
+                nn.Parameter(torch.zeros(config.number_hidden)),
+            )
             self.W_number_out = draw(config.outputs, config.number_hidden)
             self.b_number_out = nn.Parameter(torch.zeros(config.outputs))
 

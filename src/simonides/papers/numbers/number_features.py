@@ -35,7 +35,9 @@ class _OneToken:
 
     def from_tokens(self, tokens: Int[Tensor, "n 1"]) -> Float[Tensor, " n"]:
         """Refused: the number is read from the number head."""
-        raise SimonidesError(f"{self.name} has one token for all numbers; ask decode, of the number head's outputs.")
+        raise SimonidesError(
+            f"{self.name} has one token for all numbers; ask decode, of the number head's outputs."
+        )
 
     def next_tokens(self, previous: Int[Tensor, "n j"]) -> Bool[Tensor, "n 1"]:
         """[NUM] alone."""

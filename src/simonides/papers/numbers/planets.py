@@ -1,8 +1,8 @@
 """Planets around a star: initial conditions, an integrator of many systems at once, and their records.
 
-Golkar et al. (2023) integrate with REBOUND's IAS15. Here each step is leapfrog extrapolated from 2, 4, ..., 2 K substeps
-(Gragg, Bulirsch & Stoer): of even order in the step, so that K columns give order 2 K, and a batch costs no more
-Python than one system. Units: G = 1, the star's mass 1.
+Golkar et al. (2023) integrate with REBOUND's IAS15. Here each step is leapfrog extrapolated from 2, 4, ..., 2 K
+substeps (Gragg, Bulirsch & Stoer): of even order in the step, so that K columns give order 2 K, and a batch costs no
+more Python than one system. Units: G = 1, the star's mass 1.
 
 Letters: `B` systems, `P` planets, `T` times.
 """
@@ -102,7 +102,7 @@ def planet_sequences(systems: Systems, order: Int[Tensor, "B P"]) -> NumberSeque
         systems: all of as many planets and times.
         order: which planet is listed first, second, ...
     """
-    count, times, planets, _ = systems.positions.shape
+    times, planets = systems.positions.shape[1:3]
     document = {
         "description": {
             **{f"planet{planet}": {"m": 0, "a": 0, "e": 0} for planet in range(planets)},
@@ -117,7 +117,7 @@ def planet_sequences(systems: Systems, order: Int[Tensor, "B P"]) -> NumberSeque
 
 
 def described(sequences: NumberSequences, numbers: Sequence[int]) -> Bool[Tensor, "n S"]:
-    """Some of the numbers of each sequence, told by their places in order: 0, 1, 2 are m, a and e of the first planet."""
+    """Some of the numbers of each sequence, told by their places: 0, 1, 2 are m, a and e of the first planet."""
     order = sequences.is_number.cumsum(1) - 1
     wanted = torch.isin(order, torch.tensor(list(numbers)))
     return wanted & sequences.is_number
@@ -131,8 +131,8 @@ def start_of_orbits(
 ) -> tuple[Float[Tensor, "B N 2"], Float[Tensor, "B N 2"], Float[Tensor, "B N"]]:
     """Positions, velocities and masses of star and planets, the star first, at rest in the origin.
 
-    Elements are those of Jacobi orbits, each around the centre of mass of all bodies inside it, with the periapsis on the
-    x axis and the true anomaly given, as REBOUND takes them.
+    Elements are those of Jacobi orbits, each around the centre of mass of all bodies inside it, with the periapsis on
+    the x axis and the true anomaly given, as REBOUND takes them.
     """
     count, planets = masses.shape
     every = torch.cat([torch.ones(count, 1, dtype=masses.dtype), masses], 1)
@@ -168,7 +168,9 @@ def integrate(
     parts = int((step_sizes.max() / _STEP).ceil())
     for _ in range(times - 1):
         for _ in range(parts):
-            positions, velocities = _extrapolated(positions, velocities, masses, (step_sizes / parts)[:, None, None])
+            positions, velocities = _extrapolated(
+                positions, velocities, masses, (step_sizes / parts)[:, None, None]
+            )
         records.append(positions)
     found = torch.stack(records, 1)
     if not bool(found.isfinite().all()):

@@ -1,7 +1,8 @@
 """A synthetic field of temperatures on the globe, in the form of the paper's weather data (Golkar et al. 2023).
 
 T = zonal mean + season + day + land and sea + weather, in degrees Celsius. Weather is a Gaussian field of correlation
-length 0.35 of the globe's radius whose modes forget in 60 hours. Real reanalyses are in no package; what the task needs is
+length 0.35 of the globe's radius whose modes forget in 60 hours. Real reanalyses are in no package; what the task
+needs is
 here: place, season, hour and neighbours all tell something of a station's next value.
 """
 
@@ -82,9 +83,7 @@ def draw_weather(count: int, stations: int, times: int, generator: Generator) ->
     longitude = 2 * math.pi * uniform(count, stations)
     start = (_YEAR * uniform(count) / HOURS).floor() * HOURS
     hours = start[:, None] + HOURS * torch.arange(times, dtype=torch.float64)
-    points = torch.stack(
-        [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()], -1
-    )
+    points = torch.stack([latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()], -1)
     fixed = torch.Generator().manual_seed(0)
     land = torch.sigmoid(3 * (_waves(points, 32, 0.7, fixed).sum(-1) * (2 / 32) ** 0.5))
     zonal = 27 - 45 * latitude.sin().square() - 4 * land * latitude.sin().abs()

@@ -70,11 +70,7 @@ class TrainedNumbers:
         asked: Bool[Tensor, "n S"],
         constrained: bool = True,
     ) -> Answers:
-        """What one of the models says of the numbers asked for, the same count in each sequence.
-
-        Raises:
-            SimonidesError: when a symbol asked for is no number, or sequences are asked for different counts.
-        """
+        """What one of the models says of the numbers asked for; see `read_numbers`."""
         return read_numbers(self.models[run], self.encoding, self.words, sequences, asked, constrained)
 
 
@@ -93,21 +89,19 @@ def read_numbers(
         encoding: of its numbers.
         words: size of its vocabulary of symbols.
         sequences: what it reads.
-        asked: which symbols it is asked for, the same count M in each sequence.
+        asked: which symbols it is asked for, at least one of each sequence; M is the largest count.
         constrained: whether only well-formed numbers are chosen from.
 
+    Returns:
+        The numbers in their order; NaN behind those of a sequence that is asked for fewer.
+
     Raises:
-        SimonidesError: when a symbol asked for is no number, or sequences are asked for different counts.
+        SimonidesError: when a symbol asked for is no number, a sequence is asked for none, or is longer than the model.
     """
     if bool((asked & ~sequences.is_number).any()):
         raise SimonidesError("a symbol asked for is no number; ask for numbers alone.")
-    counts = asked.sum(1)
-    if int(counts.min()) != int(counts.max()) or not int(counts[0]):
-        raise SimonidesError(
-            f"sequences are asked for {int(counts.min())} to {int(counts.max())} numbers; ask each for as many."
-        )
     device = model.trunk.W_E.device
-    symbols = asked.nonzero()[:, 1].view(len(asked), -1)
+    symbols, valid = asked_symbols(asked)
     causal = model.config.trunk.causal
     found = []
     was_training = model.training
@@ -115,12 +109,35 @@ def read_numbers(
     for start in range(0, len(sequences), _AT_ONCE):
         rows = torch.arange(start, min(start + _AT_ONCE, len(sequences)))
         encoded = encode(sequences[rows], encoding)
-        batch = ask(encoded, encoding, symbols[rows], torch.ones_like(symbols[rows], dtype=torch.bool), causal)
+        _check_length(encoded, encoding, model.config)
+        batch = ask(encoded, encoding, symbols[rows], valid[rows], causal)
         batch = NumberBatch(*(tensor.to(device) for tensor in batch))
         say = next_answers if causal else answers
         found.append(say(model, batch, encoding, words, constrained))
     model.train(was_training)
     return Answers(*(torch.cat([getattr(one, name).cpu() for one in found]) for name in Answers._fields))
+
+
+def asked_symbols(asked: Bool[Tensor, "n S"]) -> tuple[Int[Tensor, "n M"], Bool[Tensor, "n M"]]:
+    """The symbols that a mask marks, in order, and which of them count: M is the largest count of a sequence.
+
+    Raises:
+        SimonidesError: when nothing is marked in a sequence.
+    """
+    counts = asked.sum(1)
+    if not bool((counts > 0).all()):
+        row = int((counts == 0).nonzero()[0, 0])
+        raise SimonidesError(f"sequence {row} is asked for nothing; leave it out, or mark a symbol.")
+    order = (~asked).long().sort(dim=1, stable=True).indices[:, : int(counts.max())]
+    return order, torch.arange(order.shape[1]) < counts[:, None]
+
+
+def _check_length(encoded: EncodedSequences, encoding: NumberEncoding, config: NumberModelConfig) -> None:
+    if encoded.tokens.shape[1] > config.trunk.length:
+        raise SimonidesError(
+            f"{encoded.tokens.shape[1]} tokens by {encoding.name}, and the model is made for {config.trunk.length}; "
+            "give shorter sequences, or a longer model."
+        )
 
 
 def random_symbols(
@@ -154,7 +171,8 @@ def train_numbers(
         config: of the models.
         generators: one for each run: of its weights, then of its batches.
         training: how.
-        asked: symbols that are asked for, the same count in each sequence; by default a share drawn anew each step.
+        asked: symbols that are asked for, at least one of each sequence; by default a share drawn anew each step, of a
+            causal model all.
         device: where; by default the CPU.
         checkpoint: a file that a broken training goes on from.
         progress: whether a bar shows the loss.
@@ -166,18 +184,14 @@ def train_numbers(
     training = training or NumberTraining()
     device = device or torch.device("cpu")
     encoded = encode(sequences, encoding)
-    if encoded.tokens.shape[1] > config.trunk.length:
-        raise SimonidesError(
-            f"{encoded.tokens.shape[1]} tokens by {encoding.name}, and the model is made for {config.trunk.length}; "
-            "make it longer."
-        )
+    _check_length(encoded, encoding, config)
     causal, words = config.trunk.causal, len(sequences.vocabulary)
-    fixed: Tensor | None = None
-    if asked is not None:
-        counts = asked.sum(1)
-        if asked.shape != sequences.symbols.shape or int(counts.min()) != int(counts.max()) or not int(counts[0]):
-            raise SimonidesError("asked must mark the same count of symbols in each sequence, at least one.")
-        fixed = asked.nonzero()[:, 1].view(len(asked), -1)
+    if asked is not None and asked.shape != sequences.symbols.shape:
+        raise SimonidesError(
+            f"asked has shape {list(asked.shape)} for symbols of {list(sequences.symbols.shape)}; mark each or not."
+        )
+    fixed = None if asked is None else asked_symbols(asked)
+    share = 1.0 if causal else training.masked
     models = [NumberModel(config, generator) for generator in generators]
     stack = StackedModel(models).to(device)
 
@@ -185,14 +199,16 @@ def train_numbers(
         rows = torch.randint(len(sequences), (training.batch,), generator=generator)
         own = encoded[rows]
         if fixed is not None:
-            symbols, valid = fixed[rows], torch.ones_like(fixed[rows], dtype=torch.bool)
+            symbols, valid = fixed[0][rows], fixed[1][rows]
         else:
-            symbols, valid = random_symbols(own, training.masked, generator)
+            symbols, valid = random_symbols(own, share, generator)
         return ask(own, encoding, symbols, valid, causal)
 
     def draw(own: Sequence[torch.Generator], runs: Sequence[int]) -> NumberBatch:
         drawn = [one_batch(generator) for generator in own]
-        return NumberBatch(*(_stacked([batch[place] for batch in drawn]) for place in range(len(NumberBatch._fields))))
+        return NumberBatch(
+            *(_stacked([batch[place] for batch in drawn]) for place in range(len(NumberBatch._fields)))
+        )
 
     def loss(model: StackedModel, batch: NumberBatch) -> Float[Tensor, " runs"]:
         return model.each(lambda one, own: number_loss(one, NumberBatch(*own), encoding, words), tuple(batch))

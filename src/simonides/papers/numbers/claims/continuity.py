@@ -1,7 +1,7 @@
 """Along a swept input the answer of xVal moves continuously, and that of a text scheme in jumps.
 
-Golkar et al. (2023): the number head is a continuous function of the numbers that are read; logits of P1000 jump between
-neighbouring tokens.
+Golkar et al. (2023): the number head is a continuous function of the numbers that are read; logits of P1000 jump
+between neighbouring tokens.
 """
 
 import torch

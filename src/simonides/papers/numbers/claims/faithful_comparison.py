@@ -1,7 +1,8 @@
 """Beyond the paper: xVal as its authors define it against its rivals, at equal steps and at equal compute.
 
-Others compare with a signed logarithm that they call xVal. Here are both, FoNE (Zhou et al. 2025), BitTokens (Kreitner et
-al. 2025), the number token loss on P10 (Zausinger et al. 2025) and P10 itself, each decoded to well-formed numbers, on
+Others compare with a signed logarithm that they call xVal. Here are both, FoNE (Zhou et al. 2025), BitTokens
+(Kreitner et al. 2025), the number token loss on P10 (Zausinger et al. 2025) and P10 itself, each decoded to
+well-formed numbers, on
 products of two numbers: as trained on, in a gap of one operand, and beyond its range.
 """
 
@@ -40,7 +41,9 @@ def measure(runs: Runs, *, encoding: str, budget: str, steps: int, d: int, sampl
     train = products(samples, 0.0, _INSIDE, torch.Generator().manual_seed(0), gap=True)
     own = 1.0
     if budget == "compute":  # tokens are what a step costs, up to the attention's square
-        own = tokens_of(train[slice(0, 2)], make_encoding("xval")) / tokens_of(train[slice(0, 2)], make_encoding(encoding))
+        own = tokens_of(train[slice(0, 2)], make_encoding("xval")) / tokens_of(
+            train[slice(0, 2)], make_encoding(encoding)
+        )
     found = trained(runs, train, encoding, steps=max(1, round(steps * own)), d=d, asked=last_number(train))
     draws = torch.Generator().manual_seed(1)
     tests = {

@@ -1,7 +1,7 @@
 """The first norm turns the multiple of an embedding into x/sqrt(1 + x^2).
 
-Golkar et al. (2023, section 2), for orthonormal embedding and position; the norm's mean is that of orthonormal vectors of
-mean zero. Beside it the same for vectors of random entries, which are orthonormal up to 1/sqrt(d).
+Golkar et al. (2023, section 2), for orthonormal embedding and position; the norm's mean is that of orthonormal
+vectors of mean zero. Beside it the same for vectors of random entries, which are orthonormal up to 1/sqrt(d).
 """
 
 import torch
@@ -51,7 +51,9 @@ claim = Claim(
     measure=measure,
     predictions={"read": expected, "read_random": expected},
     rules=[
-        Within(column="read", band=1e-6, says="share along the number's direction, orthonormal vectors, less the law"),
+        Within(
+            column="read", band=1e-6, says="share along the number's direction, orthonormal vectors, less the law"
+        ),
     ],
     figures=[
         Overlay(

@@ -1,8 +1,8 @@
 """A masked number whose tokens are as many as its digits tells its size before anything is predicted.
 
-Golkar et al. (2023, appendix B.3): tokenizers of variable length leak the magnitude of a masked number. Here numbers are
-uniform in the logarithm on [1, 10^m) and written in their digits; a model that sees masks alone learns the mean of each
-length. With a fixed count of masks it learns nothing.
+Golkar et al. (2023, appendix B.3): tokenizers of variable length leak the magnitude of a masked number. Here numbers
+are uniform in the logarithm on [1, 10^m) and written in their digits; a model that sees masks alone learns the mean
+of each length. With a fixed count of masks it learns nothing.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """Products of whole numbers of several digits: all encodings learn them, and what they miss is small.
 
-Golkar et al. (2023, table 2): R^2 of xVal .9986, .9975, .9958 for 3, 4, 5 digits; the text schemes' lower values come from
-a few wild answers.
+Golkar et al. (2023, table 2): R^2 of xVal .9986, .9975, .9958 for 3, 4, 5 digits; the text schemes' lower values come
+from a few wild answers.
 """
 
 import torch

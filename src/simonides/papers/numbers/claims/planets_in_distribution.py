@@ -39,7 +39,7 @@ claim = Claim(
     references=["golkar2023xval"],
     scales={
         "smoke": grid(["xval", "p1000"], 2, 20, 16, 200, 5),
-        "desk": grid(["xval", "p1000"], 5, 1200, 32, 20_000, 5),
+        "desk": grid(["xval", "p1000"], 5, 1000, 32, 20_000, 5),
         "paper": grid(["xval", "p10", "p1000", "b1999", "fp15"], 40, 500_000, 768, 1_000_000, 5),
     },
     measure=measure,
@@ -64,6 +64,6 @@ claim = Claim(
             level=1.0,
         )
     ],
-    differs="Two planets of five times, d = 32, 1,200 steps and 20,000 systems, in place of 2 to 4 planets, 43 million "
+    differs="Two planets of five times, d = 32, 1,000 steps and 20,000 systems, in place of 2 to 4 planets, 43 million "
     "parameters, 500,000 steps and a million; the four numbers are masked together.",
 )

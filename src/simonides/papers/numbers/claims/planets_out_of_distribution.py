@@ -1,7 +1,7 @@
 """Planets between those trained on: xVal interpolates, text snaps to what it has seen.
 
-Golkar et al. (2023, table 5), mean squared errors outside: a_1 .0010 (xVal), .0076 P10, .048 P1000, .11 B1999, .050 FP15;
-step size .0021 (xVal), .0036, .011, .022, .0075.
+Golkar et al. (2023, table 5), mean squared errors outside: a_1 .0010 (xVal), .0076 P10, .048 P1000, .11 B1999, .050
+FP15; step size .0021 (xVal), .0036, .011, .022, .0075.
 """
 
 import torch
@@ -50,7 +50,7 @@ claim = Claim(
     references=["golkar2023xval"],
     scales={
         "smoke": grid(["xval", "p1000"], 2, 20, 16, 200, 5),
-        "desk": grid(["xval", "p1000", "b1999"], 5, 1200, 32, 20_000, 5),
+        "desk": grid(["xval", "p1000", "b1999"], 5, 600, 32, 20_000, 5),
         "paper": grid(["xval", "p10", "p1000", "b1999", "fp15"], 40, 500_000, 768, 1_000_000, 5),
     },
     measure=measure,
@@ -96,6 +96,6 @@ claim = Claim(
             log="",
         ),
     ],
-    differs="Two planets of five times, d = 32, 1,200 steps and 20,000 systems; the gap of axes is (1, 1.5) for two planets, "
-    "(1, 1.16) for the paper's 2 to 4.",
+    differs="Two planets of five times, d = 32, 600 steps and 20,000 systems; the gap of axes is (1, 1.5) for two "
+    "planets, (1, 1.16) for the paper's 2 to 4.",
 )

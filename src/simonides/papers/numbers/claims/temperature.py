@@ -1,7 +1,7 @@
 """Temperatures of stations eight hours on: xVal predicts better than text, than persistence, and than small networks.
 
-Golkar et al. (2023, table 4), squared errors in degrees: xVal 1.75, P1000 20, B1999 20, FP15 2.14; networks that are given
-all stations 2.31, one station 1.57 and its past alone 1.79. The field here is synthetic.
+Golkar et al. (2023, table 4), squared errors in degrees: xVal 1.75, P1000 20, B1999 20, FP15 2.14; networks that are
+given all stations 2.31, one station 1.57 and its past alone 1.79. The field here is synthetic.
 """
 
 import torch
@@ -100,7 +100,7 @@ claim = Claim(
     references=["golkar2023xval"],
     scales={
         "smoke": grid(["xval", "b1999"], 3, 5, 20, 16, 200, 5),
-        "desk": grid(["xval", "b1999"], 6, 5, 1000, 32, 20_000, 5),
+        "desk": grid(["xval", "b1999"], 6, 5, 600, 32, 20_000, 5),
         "paper": grid(["xval", "p10", "p1000", "b1999", "fp15"], 75, 12, 500_000, 768, 1_000_000, 5),
     },
     measure=measure,
@@ -146,6 +146,6 @@ claim = Claim(
             log="y",
         )
     ],
-    differs="A synthetic field, six stations of five times, d = 32 and 1,000 steps, in place of ERA5, 60 to 90 stations, 43 "
-    "million parameters and 500,000 steps.",
+    differs="A synthetic field, six stations of five times, d = 32 and 600 steps, in place of ERA5, 60 to 90 "
+    "stations, 43 million parameters and 500,000 steps.",
 )

@@ -32,7 +32,9 @@ def measure(runs: Runs, *, encoding: str, planets: int, times: int, d: int, batc
         sequences = planet_sequences(drawn, torch.arange(planets).repeat(batch, 1))
         encoded = encode(sequences, own)
         tokens, words = encoded.tokens.shape[1], len(sequences.vocabulary)
-        model = NumberModel(model_config(own, words, tokens, d=d, layers=2, heads=d // 16), generator).to(runs.device)
+        model = NumberModel(model_config(own, words, tokens, d=d, layers=2, heads=d // 16), generator).to(
+            runs.device
+        )
         symbols, valid = random_symbols(encoded, 0.2, generator)
         asked = ask(encoded, own, symbols, valid)
         asked = type(asked)(*(tensor.to(runs.device) for tensor in asked))

@@ -62,7 +62,9 @@ claim = Claim(
                 says=f"{label} of {name}",
             )
             for name, counts in TABLE.items()
-            for column, value, label in zip(("vocabulary", "a_number"), counts, ("tokens", "tokens a number"), strict=True)
+            for column, value, label in zip(
+                ("vocabulary", "a_number"), counts, ("tokens", "tokens a number"), strict=True
+            )
         ),
         Equal(column="tokens", other="expected_tokens", tolerance=0.5, says="tokens of a tree"),
         Threshold(column="rounding", at_most=1e-9, says="change of numbers of three digits"),

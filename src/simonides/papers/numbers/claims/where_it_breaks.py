@@ -13,7 +13,7 @@ from simonides.papers.numbers.laws import orthonormal_pair, read_numbers_of_norm
 _DRAWS = 400
 
 
-def measure(runs: Runs, *, size: float, d: int, format: str) -> dict[str, Tensor]:
+def measure(runs: Runs, *, size: float, d: int, number_format: str) -> dict[str, Tensor]:
     """Root mean square error of numbers near a size, relative to them."""
 
     def one(generator: Generator) -> dict[str, float]:
@@ -21,20 +21,20 @@ def measure(runs: Runs, *, size: float, d: int, format: str) -> dict[str, Tensor
         for _ in range(_DRAWS // 20):
             u, p = (vector.to(runs.device) for vector in orthonormal_pair(d, generator))
             x = size * (1 + 0.01 * torch.rand(20, generator=generator, dtype=torch.float64)).to(runs.device)
-            errors.append((read_numbers_of_norm(x, u, p, getattr(torch, format)) - x) / size)
+            errors.append((read_numbers_of_norm(x, u, p, getattr(torch, number_format)) - x) / size)
         return {"relative": float(torch.cat(errors).square().mean().sqrt())}
 
     return runs.each(one)
 
 
-def expected(size: float, d: int, format: str) -> float:
+def expected(size: float, d: int, number_format: str) -> float:
     """The law, relative."""
-    return resolution(size, d, format) / size
+    return resolution(size, d, number_format) / size
 
 
 def grid(sizes: list[float], d: list[int], formats: list[str], seeds: int) -> Grid:
     """Sizes, widths and formats."""
-    return product(size=sizes, d=d, format=formats).with_seeds(seeds)
+    return product(size=sizes, d=d, number_format=formats).with_seeds(seeds)
 
 
 SIZES = [0.001, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0]
@@ -51,7 +51,9 @@ claim = Claim(
     measure=measure,
     predictions={"relative": expected},
     rules=[
-        Within(column="relative", ratio=0.1, says="relative error of a number read behind the norm, over the law's"),
+        Within(
+            column="relative", ratio=0.1, says="relative error of a number read behind the norm, over the law's"
+        ),
     ],
     sanity=[Within(column="relative", ratio=1.0)],
     figures=[
@@ -59,7 +61,7 @@ claim = Claim(
             y="relative",
             x="size",
             by="d",
-            where={"format": "bfloat16"},
+            where={"number_format": "bfloat16"},
             title="Relative error of a number behind the norm, bfloat16",
             x_label="x",
             y_label="relative error",
@@ -69,7 +71,7 @@ claim = Claim(
             z="relative",
             x="size",
             y="d",
-            where={"format": "bfloat16"},
+            where={"number_format": "bfloat16"},
             levels=[0.001, 0.003, 0.01],
             title="Range against precision, bfloat16",
             x_label="x",
