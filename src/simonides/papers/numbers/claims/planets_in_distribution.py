@@ -52,7 +52,7 @@ claim = Claim(
         )
         for column, label in (("a", "the semi-major axis"), ("step", "the step size"), ("m", "the mass"))
     ],
-    sanity=[Threshold(column="a", at_most=20.0)],
+    sanity=[Threshold(column="a", at_most=1000.0)],
     figures=[
         Curves(
             ys={"mass": "m", "semi-major axis": "a", "eccentricity": "e", "step size": "step"},

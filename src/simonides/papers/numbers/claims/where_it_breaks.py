@@ -10,7 +10,7 @@ from simonides.lab import Claim, Grid, Runs, Within, product
 from simonides.lab.figures import HeatMap, Overlay
 from simonides.papers.numbers.laws import orthonormal_pair, read_numbers_of_norm, resolution
 
-_DRAWS = 400
+_PAIRS, _NUMBERS = 200, 5
 
 
 def measure(runs: Runs, *, size: float, d: int, number_format: str) -> dict[str, Tensor]:
@@ -18,9 +18,9 @@ def measure(runs: Runs, *, size: float, d: int, number_format: str) -> dict[str,
 
     def one(generator: Generator) -> dict[str, float]:
         errors = []
-        for _ in range(_DRAWS // 20):
+        for _ in range(_PAIRS):
             u, p = (vector.to(runs.device) for vector in orthonormal_pair(d, generator))
-            x = size * (1 + 0.01 * torch.rand(20, generator=generator, dtype=torch.float64)).to(runs.device)
+            x = size * (1 + 0.01 * torch.rand(_NUMBERS, generator=generator, dtype=torch.float64)).to(runs.device)
             errors.append((read_numbers_of_norm(x, u, p, getattr(torch, number_format)) - x) / size)
         return {"relative": float(torch.cat(errors).square().mean().sqrt())}
 
