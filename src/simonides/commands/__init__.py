@@ -16,6 +16,7 @@ from simonides.commands import (
     frequency,
     inspect,
     list_claims,
+    numbers,
     pretrain,
     recall,
     record,
@@ -47,6 +48,7 @@ _MODULES = {
     frequency.Frequency: frequency,
     teleport.Teleport: teleport,
     directions.Directions: directions,
+    numbers.Numbers: numbers,
     explore.Explore: explore,
 }
 
@@ -69,6 +71,7 @@ Command = (
     | Annotated[frequency.Frequency, subcommand("frequency")]
     | Annotated[teleport.Teleport, subcommand("teleport")]
     | Annotated[directions.Directions, subcommand("directions")]
+    | Annotated[numbers.Numbers, subcommand("numbers")]
     | Annotated[explore.Explore, subcommand("explore")]
 )
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

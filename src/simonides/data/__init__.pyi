@@ -4,6 +4,8 @@ from .bigrams import read_bigrams as read_bigrams
 from .bigrams import shakespeare as shakespeare
 from .bigrams import synthetic as synthetic
 from .columns import Column as Column
+from .documents import read_documents as read_documents
+from .documents import write_documents as write_documents
 from .fact_table import PACKAGED as PACKAGED
 from .fact_table import FactTable as FactTable
 from .fact_table import packaged as packaged

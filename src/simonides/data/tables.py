@@ -77,7 +77,7 @@ def read_table(
     if suffix in (*_JSON_LINES, *_JSON):
         if (delimiter, header) != (None, None):
             raise SimonidesError(f"{path} is JSON, which names its cells; leave delimiter and header out.")
-        return _of_objects(path, _objects(path, suffix), wanted, chosen_columns)
+        return _of_objects(path, read_objects(path), wanted, chosen_columns)
     rows = cells_of(path, delimiter_of(delimiter, suffix))
     if not rows:
         raise SimonidesError(f"{path} holds no rows; give at least one.")
@@ -141,8 +141,13 @@ def cells_of(path: Path, delimiter: str) -> list[tuple[int, list[str]]]:
         csv.field_size_limit(limit)
 
 
-def _objects(path: Path, suffix: str) -> list[tuple[int, dict[str, Any]]]:
-    if suffix in _JSON:
+def read_objects(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The objects of a JSON or JSON Lines file, each with its row from 1.
+
+    Raises:
+        SimonidesError: when the file cannot be read, has none, or something else than objects.
+    """
+    if path.suffix.lower() in _JSON:
         content = read_json(path)
         entries = list(enumerate(content if isinstance(content, list) else [content], start=1))
     else:
