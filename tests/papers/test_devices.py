@@ -16,6 +16,7 @@ ON_THE_CPU = {
     "dynamics/suboptimal-memorisation",
     "imbalance/theory-rates",
     "imbalance/iterations-against-vocabulary",
+    "numbers/vocabulary-and-tokens",
     *(name for name in FILES if name.startswith(("teleportation/", "multi_index/"))),
 }
 # the best rate of descent lies at the edge of stability, where rounding, which differs between devices, grows

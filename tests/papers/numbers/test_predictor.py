@@ -1,0 +1,154 @@
+"""Numbers of documents filled in: in Python, and by the command with its files and pages."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+from simonides.base import SimonidesError
+from simonides.papers.numbers.predictor import (
+    NumberPredictor,
+    PredictorConfig,
+    compare_encodings,
+    fit_predictor,
+)
+from simonides.papers.numbers.tabular import prepare
+
+SMALL = PredictorConfig(steps=150, d=16, layers=1, heads=2, batch=16, rate=5e-3)
+
+
+def houses(count=300, seed=0):
+    draws = random.Random(seed)
+    rows = []
+    for _ in range(count):
+        width, depth, kind = draws.uniform(1, 9), draws.uniform(1, 9), draws.choice(["red", "blue"])
+        price = 10 * width - 5 * depth + (20 if kind == "red" else 0) + draws.gauss(0, 0.5)
+        rows.append({"kind": kind, "size": [round(width, 2), round(depth, 2)], "price": round(price, 2)})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit_predictor(houses(), "price", SMALL)
+
+
+def test_errors_stand_beside_their_baselines(fitted):
+    (quality,) = fitted.qualities
+    assert quality.key == "price" and quality.numbers == 30
+    assert quality.error < 0.5 * quality.constant
+    assert quality.linear is not None and quality.linear < quality.constant
+    assert quality.explained == pytest.approx(1 - quality.error**2 / np.var([one.given for one in fitted.filled]))
+    assert quality.covered is not None and quality.covered > 0.6
+    assert fitted.documents == (240, 30, 30) and fitted.left_out == 0
+
+
+def test_what_stands_there_is_not_seen(fitted):
+    row = {"kind": "red", "size": [3.0, 4.0], "price": None}
+    null, wrong = (fitted.predictor.predict([{**row, "price": price}])[0] for price in (None, 1234.0))
+    assert null.value == wrong.value and null.given is None and wrong.given == 1234.0
+    assert null.low is not None and null.high is not None and null.low <= null.value <= null.high
+
+
+def test_a_predictor_comes_back_from_its_folder(fitted, tmp_path):
+    fitted.predictor.save(tmp_path / "model")
+    again = NumberPredictor.load(tmp_path / "model", "cpu")
+    rows = houses(5, seed=1)
+    assert again.predict(rows) == fitted.predictor.predict(rows)
+    with pytest.raises(SimonidesError, match="holds something already"):
+        fitted.predictor.save(tmp_path / "model")
+    settings = tmp_path / "model" / "numbers.json"
+    whole = json.loads(settings.read_text())
+    for broken, said in (
+        ({**whole, "format": 2}, "has the format 2"),
+        ({**whole, "scales": {"price": {"centre": 1}}}, "is not whole"),
+        ({**whole, "length": 3}, "does not belong"),
+    ):
+        settings.write_text(json.dumps(broken))
+        with pytest.raises(SimonidesError, match=said):
+            NumberPredictor.load(tmp_path / "model", "cpu")
+    with pytest.raises(SimonidesError, match="is no folder"):
+        NumberPredictor.load(tmp_path / "none", "cpu")
+
+
+def test_what_was_not_trained_on_is_told(fitted):
+    row = {"kind": "red", "size": [3.0, 4.0], "price": None}
+    for wrong, said in (
+        ({**row, "age": 3}, "a number at age, where no document of the training had one"),
+        ({"kind": "red", "size": [3.0, 4.0]}, "has no number at 'price'; it has numbers at size"),
+        ({**row, "size": [3.0] * 40}, "tokens by xval, and the model is made for"),
+        ({**row, "size": [float("nan"), 1.0]}, "NaN or an infinite"),
+    ):
+        with pytest.raises(SimonidesError, match=said):
+            fitted.predictor.predict([wrong])
+    # a word that is new is written in its bytes, which is longer: it is refused or read, never dropped
+    assert fitted.predictor.vocabulary.encode('"green"')[0] != fitted.predictor.vocabulary.encode('"red"')[0]
+
+
+def test_documents_of_different_form_and_with_nulls():
+    rows = [
+        {
+            "list": [float(n + k) for k in range(1 + n % 3)],
+            "note": "it is 5 today",
+            "y": None if n % 10 == 0 else n,
+        }
+        for n in range(60)
+    ]
+    prepared = prepare(rows, "y")
+    assert len(prepared.complete) == 54 and prepared.paths[1][-1] == "y"
+    found = fit_predictor(rows, "y", PredictorConfig(steps=3, d=8, layers=1, heads=1))
+    assert found.left_out == 6 and found.qualities[0].linear is None
+    several = fit_predictor(rows, "list", PredictorConfig(steps=3, d=8, layers=1, heads=1))
+    assert {one.key for one in several.qualities} == {"list[*]"}
+    with pytest.raises(SimonidesError, match="training needs 20"):
+        fit_predictor(rows[:15], "y", SMALL)
+    with pytest.raises(SimonidesError, match="no documents"):
+        prepare([], "y")
+
+
+def test_encodings_are_compared_at_equal_compute():
+    config = PredictorConfig(steps=30, d=8, layers=1, heads=1)
+    found = compare_encodings(houses(60), "price", ["xval", "p10", "xval-quantiles"], config)
+    assert [one.predictor.config.steps for one in found] == [30, round(30 * found[0].tokens / found[1].tokens), 30]
+    assert all(one.qualities[0].numbers == 6 for one in found)
+    with pytest.raises(SimonidesError, match="name each once"):
+        compare_encodings(houses(60), "price", ["xval", "xval"], config)
+    with pytest.raises(SimonidesError, match="part into"):
+        PredictorConfig(d=10, heads=4)
+
+
+def test_the_command_trains_predicts_and_compares(simonides, tmp_path):
+    file = tmp_path / "houses.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in houses(80)))
+    small = ["--steps", 20, "--d", 8, "--layers", 1, "--quiet"]
+    code, out, err = simonides("numbers", "train", file, "--mask", "price", "--out", tmp_path / "model", *small)
+    assert code == 0, err
+    assert "price (8 numbers): root mean square error" in out and "the training's mean" in out
+    new = tmp_path / "new.jsonl"
+    new.write_text('{"kind": "red", "size": [3, 4], "price": null}\n')
+    code, out, _ = simonides("numbers", "predict", tmp_path / "model", new)
+    assert code == 0 and out.startswith("row 1  price = ")
+    code, out, _ = simonides("numbers", "predict", tmp_path / "model", new, "--json")
+    assert json.loads(out)["numbers"][0]["given"] is None
+    filled = tmp_path / "filled.jsonl"
+    assert simonides("numbers", "predict", tmp_path / "model", new, "--out", filled)[0] == 0
+    assert json.loads(filled.read_text())["path"] == "price"
+    code, _, err = simonides("numbers", "predict", tmp_path / "model", new, "--out", filled)
+    assert code == 2 and "exists already" in err
+    code, out, err = simonides(
+        "numbers",
+        "compare",
+        file,
+        "--mask",
+        "price",
+        "--encodings",
+        "xval,p1000",
+        "--out",
+        tmp_path / "page",
+        *small,
+    )
+    assert code == 0, err
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "p1000" in page and (tmp_path / "page" / "errors.csv").exists()
+    code, _, err = simonides("numbers", "train", file, "--mask", "price", "--out", tmp_path / "model", *small)
+    assert code == 2 and "holds something already" in err
