@@ -13,6 +13,8 @@ from benchmarks import (
     imbalance,
     induction,
     lab,
+    multi_index,
+    numbers,
     recall,
     teleportation,
     training,
@@ -44,6 +46,8 @@ def main() -> None:
         counting,
         imbalance,
         teleportation,
+        multi_index,
+        numbers,
         checkpoints,
         lab,
     ):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
 
@@ -142,7 +142,7 @@ def _predict(options: Predict) -> int:
     filled = predictor.predict(read_documents(options.file), options.file.name)
     if ill := sum(one.value != one.value for one in filled):
         tell(f"{ill} of {len(filled)} answers are no numbers")
-    rows = [_plain(asdict(one)) for one in filled]
+    rows = [{**asdict(one), "value": None if one.value != one.value else one.value} for one in filled]
     if options.out is not None:
         write_documents(options.out, rows)
         if not options.json:
@@ -200,9 +200,15 @@ def _config(options: Train | Compare, encoding: str) -> "PredictorConfig":
 def _tell_what_changed(fitted: "Fitted") -> None:
     name = fitted.predictor.config.encoding
     if fitted.left_out:
-        tell(f"{fitted.left_out} documents are left out of the training: a number asked for is null")
+        tell(
+            f"{fitted.left_out} documents are left out: a number asked for is null, or a key is in no document of the "
+            "training"
+        )
     for reason, count in fitted.told.items():
-        tell(f"{name}: {count} numbers of the training are {reason}, in standard deviations of their key")
+        tell(
+            f"{name}: {count} numbers, scaled by mean and standard deviation of their key, are {reason}: they are "
+            "changed, or told apart badly"
+        )
 
 
 def _say_quality(fitted: "Fitted") -> None:
@@ -229,8 +235,3 @@ def _told(one: "Filled") -> str:
         return "no number"
     interval = "" if one.low is None or one.high is None else f" [{one.low:.6g}, {one.high:.6g}]"
     return f"{one.value:.6g}{interval}" + ("" if one.given is None else f", given {one.given:.6g}")
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    """NaN as null, which JSON can say."""
-    return {name: None if isinstance(value, float) and value != value else value for name, value in row.items()}

@@ -60,7 +60,11 @@ def write_documents(path: Path, documents: Sequence[Mapping[str, Any]]) -> None:
         with replacing(path) as partial:
             table.write_parquet(partial)
         return
-    write_text(path, "".join(f"{json.dumps(document, ensure_ascii=False)}\n" for document in documents))
+    try:
+        lines = [json.dumps(document, ensure_ascii=False, allow_nan=False) for document in documents]
+    except (ValueError, TypeError) as error:
+        raise SimonidesError(f"these records are no JSON: {error}; write null for what is not finite.") from None
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def _parquet(path: Path) -> list[Document]:

@@ -13,7 +13,7 @@ def mapped(vectors: Float[Tensor, "*rows k"], matrix: Float[Tensor, "m k"]) -> F
     >>> mapped(torch.ones(2, 3, 4), torch.ones(5, 4)).shape
     torch.Size([2, 3, 5])
     """
-    return (vectors.reshape(-1, vectors.shape[-1]) @ matrix.mT).unflatten(0, vectors.shape[:-1])
+    return (vectors.reshape(-1, vectors.shape[-1]) @ matrix.mT).reshape(*vectors.shape[:-1], len(matrix))
 
 
 def product(left: Float[Tensor, "n k"], right: Float[Tensor, "m k"]) -> Float[Tensor, "n m"]:

@@ -242,10 +242,18 @@ class Transformer(nn.Module):
         return {name: value for part in parts for name, value in part.named_parameters(recurse=False)}
 
     def _start(self, tokens: Tensor, embeddings: Tensor | None = None) -> tuple[Tensor, FactoredStream | None]:
-        stream = self._looked_up(tokens, self.W_E) if embeddings is None else embeddings
+        stream = self.embed(tokens) if embeddings is None else embeddings
         places = None if self.positions is None else self.positions[: tokens.shape[-1]]
         known = FactoredStream(self.W_E, places, tokens) if embeddings is None else None
         return stream if places is None else stream + places, known
+
+    def embed(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T d"]:
+        """The tokens' rows of W_E, without positions.
+
+        Raises:
+            SimonidesError: when there are more positions than the model was made for, or tokens are not the model's.
+        """
+        return self._looked_up(tokens, self.W_E)
 
     def _looked_up(self, tokens: Tensor, table: Float[Tensor, "N k"]) -> Float[Tensor, "B T k"]:
         """The tokens' rows of a table, of sequences that the model can read."""

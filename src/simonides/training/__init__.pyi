@@ -1,3 +1,4 @@
+from .evaluation import in_eval_mode as in_eval_mode
 from .evaluation import moved as moved
 from .fitting import DivergedTraining as DivergedTraining
 from .fitting import fit as fit

@@ -113,6 +113,20 @@ def test_batches_are_padded_with_neutral_numbers(tokenizer):
         NumberCollator(tokenizer=tokenizer)([{"input_ids": [1]}])
 
 
+def test_special_tokens_are_not_masked(tokenizer):
+    row = tokenizer("a 5")
+    start = tokenizer.tokenizer.cls_token_id
+    row = {
+        "input_ids": [start, *row["input_ids"]],
+        "attention_mask": [1, *row["attention_mask"]],
+        "number_embeddings": [1.0, *row["number_embeddings"]],
+    }
+    collate = NumberCollator(tokenizer=tokenizer, masked=0.9, generator=torch.Generator().manual_seed(0))
+    batches = [collate([row]) for _ in range(20)]
+    assert all(int(batch["labels"][0, 0]) == -100 for batch in batches)
+    assert any(bool((batch["number_labels"] == 1.0).any()) for batch in batches)  # (5 - 1)/4
+
+
 def test_the_library_loads_what_it_saved(tokenizer, tmp_path):
     model = tiny(tokenizer).eval()
     model.save_pretrained(tmp_path)
@@ -168,6 +182,32 @@ def test_an_attached_model_reads_sizes_and_learns_them(tokenizer):
     said = [attached.next_number(f"x {n / 2} y ") for n in (-3, 1, 6)]
     assert max(abs(a - b) for a, b in zip(said, (-3, 1, 6), strict=True)) < 1.0
     assert len(attached.number_parameters()) == 5
+
+
+def test_attaching_draws_nothing_from_torchs_own_generator(tokenizer):
+    before = torch.random.get_rng_state()
+    rows = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        model = llama(tokenizer)
+        model.resize_token_embeddings(len(tokenizer) - 4)
+        torch.manual_seed(seed)
+        state = torch.random.get_rng_state()
+        attached = attach_xval(model, tokenizer, torch.Generator().manual_seed(0))
+        assert torch.equal(torch.random.get_rng_state(), state)
+        rows.append(attached.model.get_input_embeddings().weight.detach()[-5:])
+    torch.testing.assert_close(rows[0], rows[1])
+    torch.random.set_rng_state(before)
+
+
+def test_dropout_does_not_reach_an_answer(tokenizer):
+    attached = attach_xval(llama(tokenizer), tokenizer, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        attached.W_number_out.normal_(generator=torch.Generator().manual_seed(1))
+    for layer in attached.model.model.layers:
+        layer.self_attn.attention_dropout = 0.5
+    attached.train()
+    assert len({attached.next_number("x 3 y ") for _ in range(3)}) == 1 and attached.training
 
 
 def test_an_attached_model_comes_back(tokenizer, tmp_path):

@@ -42,7 +42,7 @@ def made(name, sequences, seed=0, **sizes):
 
 
 def test_the_trunk_is_torchs_encoder():
-    encoding, model = made("xval", mixed())
+    _encoding, model = made("xval", mixed())
     d, heads = 16, 2
     layer = nn.TransformerEncoderLayer(
         d, heads, 4 * d, 0.0, nn.functional.gelu, batch_first=True, norm_first=True, bias=False
@@ -237,6 +237,40 @@ def test_what_does_not_go_together_is_refused():
         NumberTraining(masked=0.0)
 
 
+def test_bits_of_all_64_reach_the_model():
+    data = NumberSequences(
+        symbols=torch.tensor([[NUMBER, 3]]),
+        values=torch.tensor([[0.1, 0.0]], dtype=torch.float64),
+        vocabulary=(*SPECIAL, "a"),
+    )
+    encoding = make_encoding("bits")
+    nothing = torch.zeros(1, 1, dtype=torch.long), torch.zeros(1, 1, dtype=torch.bool)
+    batch = ask(encode(data, encoding), encoding, *nothing)
+    assert float(encoding.decode(batch.features[:, 0])) == 0.1
+
+
+def test_sequences_that_were_trained_on_are_left_out():
+    data = trees(2000, 2, seeded())
+    train, test = data[slice(500, None)], data[slice(0, 500)]
+    fresh = test.without(train)
+    assert 0 < len(fresh) < len(test)
+    known = {tuple(row) for row in train.values.tolist()}
+    same = {(tuple(v), tuple(s)) for v, s in zip(train.values.tolist(), train.symbols.tolist(), strict=True)}
+    rows = list(zip(fresh.values.tolist(), fresh.symbols.tolist(), strict=True))
+    assert not any((tuple(v), tuple(s)) in same for v, s in rows) and known
+    with pytest.raises(SimonidesError, match="make them alike"):
+        data.without(mixed())
+
+
+def test_a_sequence_that_is_too_long_or_strange_is_told():
+    _, model = made("xval", mixed())
+    at = torch.zeros(1, 1, dtype=torch.long)
+    with pytest.raises(SimonidesError, match="6 positions; this model was made for 5"):
+        model(torch.zeros(1, 6, dtype=torch.long), torch.ones(1, 6, 1), at)
+    with pytest.raises(SimonidesError, match="99"):
+        model(torch.full((1, 3), 99), torch.ones(1, 3, 1), at)
+
+
 def test_random_symbols_are_a_share_of_what_is_there():
     encoded = encode(mixed(), make_encoding("p10"))
     symbols, valid = random_symbols(encoded, 0.4, seeded())
@@ -254,9 +288,9 @@ def test_trees_say_their_value():
             for symbol, value in zip(data.symbols[row].tolist(), data.values[row].tolist(), strict=True)
         ]
         left, right = "".join(
-            f"({p})" if p.startswith("-0") or p[:1] == "-" and len(p) > 1 else p for p in parts
+            f"({p})" if p.startswith("-0") or (p[:1] == "-" and len(p) > 1) else p for p in parts
         ).split("=")
-        assert eval(left) == pytest.approx(float(right.strip("()")), abs=1e-9)  # noqa: S307 - our own arithmetic
+        assert eval(left) == pytest.approx(float(right.strip("()")), abs=1e-9)
     assert float(data.values.abs().max()) <= 5.0
     products = multiplications(50, 3, seeded())
     a, b, c = products.values[:, 0], products.values[:, 2], products.values[:, 4]

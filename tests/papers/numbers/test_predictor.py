@@ -106,6 +106,29 @@ def test_documents_of_different_form_and_with_nulls():
         prepare([], "y")
 
 
+def test_rows_are_those_of_what_was_given_and_keys_of_one_document_are_left_out():
+    rows = [{"x": n / 10, "y": n / 5} for n in range(60)]
+    rows[7]["rare"] = 3.0
+    for seed in range(4):
+        found = fit_predictor(rows, "y", PredictorConfig(steps=2, d=8, layers=1, heads=1, seed=seed))
+        assert all(one.given == rows[one.row - 1]["y"] for one in found.filled)
+        assert found.left_out + sum(found.documents) == 60 and found.left_out in (0, 1)
+
+
+def test_tuples_are_arrays_and_what_is_no_json_is_told(fitted):
+    row = {"kind": "red", "size": (3.0, 4.0), "price": None}
+    assert fitted.predictor.predict([row]) == fitted.predictor.predict([{**row, "size": [3.0, 4.0]}])
+    with pytest.raises(SimonidesError, match="document 1: a document is no JSON"):
+        fitted.predictor.predict([{"kind": {1, 2}, "price": None}])
+
+
+def test_intervals_of_a_document_count_once():
+    rows = [{"x": [float(n + k) for k in range(10)], "z": n} for n in range(20)]
+    found = fit_predictor(rows, "x", PredictorConfig(steps=2, d=8, layers=1, heads=1))
+    # two documents for intervals are too few, however many numbers they have
+    assert found.predictor.margins == {"x[*]": None} and found.filled[0].low is None
+
+
 def test_encodings_are_compared_at_equal_compute():
     config = PredictorConfig(steps=30, d=8, layers=1, heads=1)
     found = compare_encodings(houses(60), "price", ["xval", "p10", "xval-quantiles"], config)

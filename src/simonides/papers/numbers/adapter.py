@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from simonides.base import SimonidesError, new_folder, read_json_object, write_tensors, write_text
 from simonides.papers.numbers.number_tokenizer import XValTokenizer
 from simonides.papers.numbers.xval_model import XValOutput, check_numbers, xval_output
+from simonides.training import in_eval_mode
 
 _SETTINGS, _WEIGHTS, _BASE = "attached.json", "number_head.safetensors", "model"
 
@@ -73,10 +74,11 @@ class AttachedXVal(nn.Module):
         """The number that comes next after a text, in its own unit, whatever the token head says."""
         encoded = self.tokenizer(text)
         device = self.direction.device
-        out = self(
-            torch.tensor([encoded["input_ids"]], device=device),
-            input_number_embeddings=torch.tensor([encoded["number_embeddings"]], device=device),
-        )
+        with in_eval_mode(self):
+            out = self(
+                torch.tensor([encoded["input_ids"]], device=device),
+                input_number_embeddings=torch.tensor([encoded["number_embeddings"]], device=device),
+            )
         assert out.numbers is not None
         return float(out.numbers[0, -1]) * self.tokenizer.spread + self.tokenizer.centre
 
@@ -141,10 +143,12 @@ def attach_xval(model: Any, tokenizer: Any, generator: torch.Generator) -> Attac
         )
     rows = len(model.get_input_embeddings().weight)
     if rows < len(wrapped):
-        # the library would draw the new row from its global generator: the mean of the others says no word louder
-        model.resize_token_embeddings(len(wrapped), mean_resizing=False)
+        with torch.random.fork_rng():  # the library draws new rows from torch's global generator
+            model.resize_token_embeddings(len(wrapped), mean_resizing=False)
     with torch.no_grad():
         for embeddings in (model.get_input_embeddings(), model.get_output_embeddings()):
-            weight = embeddings.weight
-            weight[wrapped.number_token_id] = weight[: wrapped.number_token_id].mean(0)
+            # the mean of the others says no word louder than another
+            mean = embeddings.weight[: min(rows, wrapped.number_token_id)].mean(0)
+            embeddings.weight[rows:] = mean
+            embeddings.weight[wrapped.number_token_id] = mean
     return AttachedXVal(model, wrapped, generator)

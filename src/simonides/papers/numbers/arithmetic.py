@@ -78,7 +78,8 @@ def tree_scale(operands: int) -> float:
 
 def _drawn_trees(count: int, operands: int, generator: Generator) -> tuple[Tensor, Tensor]:
     """Symbols and unscaled values of ( ... ) = value."""
-    units = torch.randint(-200, 201, (count, operands), generator=generator)
+    most = round(_LARGEST * 10**_DECIMALS)
+    units = torch.randint(-most, most + 1, (count, operands), generator=generator)
     leaves = units.double() / 10**_DECIMALS
     symbols, values, results = _subtrees(leaves, generator)
     equals = torch.full((count, 1), ARITHMETIC.index("="))

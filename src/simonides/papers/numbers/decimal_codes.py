@@ -5,6 +5,7 @@ table 1) count. Zero has no such code and gets a token of its own, outside that 
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -40,7 +41,7 @@ class Decimal:
 
     @classmethod
     def of(cls, values: Float[Tensor, " n"]) -> "Decimal":
-        """The nearest such numbers: halves of 1e-6 and less are zero, what is above 999e7 is 999e7."""
+        """The nearest such numbers: what is below half of 1e-6 is zero, what is above 999e7 is 999e7."""
         size = values.double().abs()
         safe = size.clamp(_SMALLEST, _LARGEST)
         exponent = (safe.log10().floor() - 2).clamp(EXPONENTS[0], EXPONENTS[-1])
@@ -106,10 +107,7 @@ class TextEncoding:
     @property
     def tokens(self) -> tuple[str, ...]:
         """The tokens that numbers are made of; the last is the whole or a part of zero."""
-        names: dict[str, None] = {}
-        for part in self.parts:
-            names.update(dict.fromkeys(_names(part)))
-        return (*names, "zero")
+        return _vocabulary(self.name)
 
     def _offsets(self) -> tuple[int, ...]:
         """Where the tokens of each place begin; the three digits of P10 share theirs."""
@@ -201,25 +199,27 @@ class TextEncoding:
         """Zero: all is in the cross-entropy of tokens."""
         return torch.zeros_like(values)
 
-    def token_loss(self, logits: Float[Tensor, "*n vocabulary"], tokens: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """sum_v p(v) |v - y| over the digits v of a token's kind, zero for other tokens.
+    def token_loss(
+        self, logits: Float[Tensor, "*n vocabulary"], tokens: Int[Tensor, "*n"], counted: Bool[Tensor, "*n"]
+    ) -> Float[Tensor, ""]:
+        """The number token loss NTL-WAS times its weight: sum_v p(v) |v - y|, a mean over tokens that are numbers.
 
-        NTL-WAS of Zausinger et al. (2025), only of tokens that are numbers themselves: digits of P10 and mantissas of
-        P1000; divided by 9 or 900.
+        v are the digits of P10 or the mantissas of P1000, p their probabilities among themselves. As in the package
+        `ntloss` of Zausinger et al. (2025) without its reweighing.
         """
-        total = torch.zeros(tokens.shape, device=logits.device, dtype=logits.dtype)
-        for part, span in (("hundreds", 9.0), ("mantissa", 900.0)):
-            if part not in self.parts:
+        total, count = logits.new_zeros(()), torch.zeros((), dtype=torch.long, device=logits.device)
+        for part in ("hundreds", "mantissa"):
+            if not self.number_token_loss or part not in self.parts:
                 continue
             start = self._offsets()[self.parts.index(part)]
-            count = len(_names(part))
-            p = logits[..., start : start + count].softmax(-1)
-            steps = torch.arange(count, device=logits.device)
-            y = (tokens - start).clamp(0, count - 1)
-            distance = (steps - y[..., None]).abs() / span
-            inside = (tokens >= start) & (tokens < start + count)
-            total = total + torch.where(inside, (p * distance).sum(-1), 0.0)
-        return self.number_token_loss * total
+            size = len(_names(part))
+            p = logits[..., start : start + size].softmax(-1)
+            y = (tokens - start).clamp(0, size - 1)
+            distance = (torch.arange(size, device=logits.device) - y[..., None]).abs()
+            inside = (tokens >= start) & (tokens < start + size) & counted
+            total = total + torch.where(inside, (p * distance).sum(-1), 0.0).sum()
+            count = count + inside.sum()
+        return self.number_token_loss * total / count.clamp_min(1)
 
     def decode(self, outputs: Float[Tensor, "*n 0"]) -> Float[Tensor, "*n"]:
         """Refused: a number is read from its tokens."""
@@ -234,6 +234,12 @@ class TextEncoding:
         }
 
 
+@cache
+def _vocabulary(name: str) -> tuple[str, ...]:
+    return (*dict.fromkeys(token for part in SCHEMES[name] for token in _names(part)), "zero")
+
+
+@cache
 def _names(part: str) -> list[str]:
     """The tokens that say a part."""
     if part == "sign":

@@ -62,8 +62,10 @@ class NumberEncoding(Protocol):
     def loss(self, outputs: Float[Tensor, "*n outputs"], values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """Of the number head."""
 
-    def token_loss(self, logits: Float[Tensor, "*n vocabulary"], tokens: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """What is added to the cross-entropy of tokens."""
+    def token_loss(
+        self, logits: Float[Tensor, "*n vocabulary"], tokens: Int[Tensor, "*n"], counted: Bool[Tensor, "*n"]
+    ) -> Float[Tensor, ""]:
+        """What is added to the mean cross-entropy of the tokens that count; logits are those of its own tokens."""
 
     def decode(self, outputs: Float[Tensor, "*n outputs"]) -> Float[Tensor, "*n"]:
         """The number that the head says."""

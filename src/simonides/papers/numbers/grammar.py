@@ -4,11 +4,12 @@ r"""What is a number in a text: a written grammar, and texts taken apart and put
     whole    = "0", or digits that do not begin with 0
     sign     = "+" | "-" | the minus sign U+2212
 
-A sign belongs to a number unless a letter, digit, point, closing bracket or quotation mark stands before it: `5-3` is
-    5,
-"-", 3 and `-5--3` is -5, "-", -3. No number is what touches a letter, digit, underscore or quotation mark, or a point
-with either behind it (`planet0`, `3x`, `0x1F`, `1.2.3`, `"12"`); what begins with a zero before another digit (`007`);
-dates (`2024-11-23`, `3/4/2024`), times of day (`12:30`, `12:30:45`), and words such as NaN. All that stays text.
+A sign belongs to a number unless a letter, digit, point, closing bracket or quotation mark stands before it:
+`5-3` is 5, "-", 3 and `-5--3` is -5, "-", -3.
+
+No number is what touches a letter, digit, underscore or quotation mark, or a point with either behind it (`planet0`,
+`3x`, `0x1F`, `1.2.3`, `"12"`); what begins with a zero before another digit (`007`); dates (`2024-11-23`,
+`3/4/2024`), times of day (`12:30`, `12:30:45`), and words such as NaN. All that stays text.
 """
 
 import math

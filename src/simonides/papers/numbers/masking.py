@@ -36,7 +36,7 @@ class NumberBatch(NamedTuple):
 
 
 @runtime_checkable
-class Predictor(Protocol):
+class Answering(Protocol):
     """A number model, or a callable that stands for one of a stack."""
 
     def __call__(
@@ -71,7 +71,7 @@ def ask(
     places = (starts[..., None] + steps).clamp_max(tokens.shape[1] - 1)
     at, counted = places.flatten(1), inside.flatten(1)
     present = tokens != PAD
-    features = encoding.to_features(encoded.values.float())
+    features = encoding.to_features(encoded.values).float()
     neutral = 1.0 if encoding.multiplies else 0.0
     hidden = torch.zeros_like(tokens) if causal else torch.zeros_like(tokens).scatter_add(1, at, counted.long())
     beside = encoded.is_number & (hidden == 0)
@@ -88,7 +88,7 @@ def ask(
     )
 
 
-def number_loss(model: Predictor, batch: NumberBatch, encoding: NumberEncoding, words: int) -> Float[Tensor, ""]:
+def number_loss(model: Answering, batch: NumberBatch, encoding: NumberEncoding, words: int) -> Float[Tensor, ""]:
     """Cross-entropy of the tokens asked for plus the number head's loss of the numbers, each a mean, of equal weight.
 
     A batch without numbers has no number loss: it is zero, not 0/0.
@@ -101,12 +101,12 @@ def number_loss(model: Predictor, batch: NumberBatch, encoding: NumberEncoding, 
     """
     logits, outputs = model(batch.tokens, batch.features, batch.at, batch.present)
     losses = cross_entropies(logits, batch.targets)
-    if getattr(encoding, "number_token_loss", 0):
-        losses = losses + encoding.token_loss(logits[..., words:], batch.targets - words)
     loss = (losses * batch.counted).sum() / batch.counted.sum().clamp_min(1)
+    loss = loss + encoding.token_loss(logits[..., words:], batch.targets - words, batch.counted)
     if not encoding.outputs:
         return loss
-    own = encoding.loss(outputs[:, :: encoding.length], batch.values.to(outputs.dtype))
+    # in 64 bits: those of a number are all asked for by some encodings
+    own = encoding.loss(outputs[:, :: encoding.length], batch.values.double()).to(loss.dtype)
     return loss + torch.where(batch.numbers, own, 0.0).sum() / batch.numbers.sum().clamp_min(1)
 
 
@@ -124,7 +124,7 @@ class Answers(NamedTuple):
 
 @torch.no_grad()
 def answers(
-    model: Predictor, batch: NumberBatch, encoding: NumberEncoding, words: int, constrained: bool = True
+    model: Answering, batch: NumberBatch, encoding: NumberEncoding, words: int, constrained: bool = True
 ) -> Answers:
     """The numbers that a model says where symbols were asked for.
 
@@ -154,7 +154,7 @@ def answers(
 
 @torch.no_grad()
 def next_answers(
-    model: Predictor, batch: NumberBatch, encoding: NumberEncoding, words: int, constrained: bool = True
+    model: Answering, batch: NumberBatch, encoding: NumberEncoding, words: int, constrained: bool = True
 ) -> Answers:
     """The numbers that a causal model says where symbols were asked for, token after token.
 

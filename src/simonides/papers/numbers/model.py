@@ -153,8 +153,11 @@ class NumberModel(nn.Module):
             features: beside each token; 1 multiplies nothing, 0 adds nothing.
             at: positions that are read.
             present: false for padding, which nobody sees.
+
+        Raises:
+            SimonidesError: when there are more positions than the model was made for, or tokens are not the model's.
         """
-        embedded = nn.functional.embedding(tokens, self.trunk.W_E)
+        embedded = self.trunk.embed(tokens)
         if self.config.multiplies:
             embedded = embedded * features
         elif self.config.features:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from simonides.base import SimonidesError, check_at_least, check_finite
 
@@ -47,9 +47,11 @@ class _OneToken:
         """[NUM] alone."""
         return torch.zeros(logits.shape[:2], dtype=torch.long, device=logits.device)
 
-    def token_loss(self, logits: Float[Tensor, "*n 1"], tokens: Int[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    def token_loss(
+        self, logits: Float[Tensor, "*n 1"], tokens: Int[Tensor, "*n"], counted: Bool[Tensor, "*n"]
+    ) -> Float[Tensor, ""]:
         """Zero: tokens have no order."""
-        return torch.zeros(tokens.shape, device=logits.device, dtype=logits.dtype)
+        return logits.new_zeros(())
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ class FourierDigits(_OneToken):
         digits = self._digits(values)
         scores = self._scores(outputs).log_softmax(-1)
         picked = scores.gather(-1, digits[..., None])[..., 0]
-        sign = torch.nn.functional.softplus(torch.where(values < 0, 1.0, -1.0) * outputs[..., -1])
+        sign = nn.functional.softplus(torch.where(values < 0, 1.0, -1.0) * outputs[..., -1])
         return -picked.mean(-1) + sign
 
     def decode(self, outputs: Float[Tensor, "*n outputs"]) -> Float[Tensor, "*n"]:
@@ -246,14 +248,18 @@ class BitFeatures(_OneToken):
     def loss(self, outputs: Float[Tensor, "*n 64"], values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
         """The mean cross-entropy of the bits."""
         signs = (1 - 2 * self._bits(values)).to(outputs)
-        return torch.nn.functional.softplus(signs * outputs).mean(-1)
+        return nn.functional.softplus(signs * outputs).mean(-1)
 
     def decode(self, outputs: Float[Tensor, "*n 64"]) -> Float[Tensor, "*n"]:
-        """The number of the likelier bits; NaN where they are no finite number."""
+        """The finite number of the likelier bits."""
         shifts = torch.arange(63, -1, -1, device=outputs.device)
-        whole = ((outputs > 0).long() << shifts).sum(-1)
-        values = whole.view(torch.float64)
-        return torch.where(values.isfinite(), values, torch.nan)
+        bits = outputs > 0
+        exponent = outputs[..., 1:12]
+        # all ones are an infinite number or none: the least sure of them is 0
+        least = nn.functional.one_hot(exponent.argmin(-1), 11).bool()
+        ones = bits[..., 1:12].all(-1, keepdim=True)
+        bits = torch.cat([bits[..., :1], bits[..., 1:12] & ~(ones & least), bits[..., 12:]], -1)
+        return (bits.long() << shifts).sum(-1).view(torch.float64)
 
     def _bits(self, values: Tensor) -> Tensor:
         shifts = torch.arange(63, -1, -1, device=values.device)

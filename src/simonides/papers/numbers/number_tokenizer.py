@@ -199,6 +199,8 @@ class NumberCollator:
         asked = present.bool()
         if self.masked:
             draws = torch.rand(ids.shape, generator=self.generator)
+            special = set(plain.all_special_ids) - {self.tokenizer.number_token_id}
+            asked = asked & ~torch.isin(ids, torch.tensor(sorted(special), dtype=torch.long))
             # of an unlucky row without a mask the most likely one is taken: its loss is no 0/0
             least = draws.masked_fill(~asked, 2.0).amin(1, keepdim=True)
             asked = asked & ((draws < self.masked) | (draws == least))

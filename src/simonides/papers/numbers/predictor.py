@@ -26,7 +26,7 @@ from simonides.base import (
 )
 from simonides.papers.numbers.documents import Vocabulary, key_of
 from simonides.papers.numbers.encodings import make_encoding
-from simonides.papers.numbers.model import NumberModel, model_config
+from simonides.papers.numbers.model import NumberModel, NumberModelConfig, model_config
 from simonides.papers.numbers.number_features import ScaledEmbedding
 from simonides.papers.numbers.sequences import NumberSequences, encode
 from simonides.papers.numbers.tabular import Document, Prepared, Scale, prepare
@@ -75,10 +75,11 @@ class Filled:
     """A number that was filled in.
 
     Arguments:
-        row: of the document, from 1.
+        row: of the document in what was given, from 1.
         path: where it stands.
         value: what the model says; NaN where that is no number.
-        low, high: an interval that covers 90 % of numbers as those held out; None where too few were held out.
+        low, high: an interval; of 90 % of documents as those of the training they cover all numbers of the key. None
+            where too few were held out.
         given: what the document had there; None for null.
     """
 
@@ -124,7 +125,7 @@ class Fitted:
         qualities: of each key that is asked for.
         filled: the numbers held out.
         documents: in training, for intervals, and held out.
-        left_out: documents in which a number asked for is null.
+        left_out: documents in which a number asked for is null, or that are held out and have a key of their own.
         tokens: of the longest document.
         seconds: of the training.
         told: what the encoding changes of the training's numbers.
@@ -189,7 +190,7 @@ class NumberPredictor:
                 known = margin is not None and not np.isnan(value)
                 filled.append(
                     Filled(
-                        row=row + 1,
+                        row=prepared.rows[row],
                         path=path,
                         value=value * scale.spread + scale.centre,
                         low=(low - (margin or 0.0)) * scale.spread + scale.centre if known else None,
@@ -249,7 +250,7 @@ class NumberPredictor:
             mask, length = str(settings["mask"]), int(settings["length"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SimonidesError(f"{folder / _SETTINGS} is not whole: {error}; train again.") from None
-        model = _model(config, len(vocabulary.words), length, torch.Generator())
+        model = NumberModel(_sizes(config, len(vocabulary.words), length), torch.Generator())
         try:
             tensors = load_file(folder / _WEIGHTS)
             model.load_state_dict(tensors)
@@ -259,10 +260,9 @@ class NumberPredictor:
         return cls(config, mask, model.to(chosen_device(device)).eval(), vocabulary, scales, margins)
 
 
-def _model(config: PredictorConfig, words: int, length: int, generator: torch.Generator) -> NumberModel:
+def _sizes(config: PredictorConfig, words: int, length: int) -> NumberModelConfig:
     encoding = make_encoding(config.encoding)
-    sizes = model_config(encoding, words, length, d=config.d, layers=config.layers, heads=config.heads)
-    return NumberModel(sizes, generator)
+    return model_config(encoding, words, length, d=config.d, layers=config.layers, heads=config.heads)
 
 
 def fit_predictor(
@@ -276,7 +276,8 @@ def fit_predictor(
     """Train on eight of ten documents, make intervals by the ninth and tell errors of the tenth.
 
     Intervals are split-conformal: the model's own, or its value, widened by the quantile of the errors of the ninth
-    (Vovk, Gammerman & Shafer 2005; for quantiles Romano, Patterson & Candes 2019). They cover 90 % of numbers as those.
+    (Vovk, Gammerman & Shafer 2005; for quantiles Romano, Patterson & Candes 2019). Of 90 % of documents as those they
+    cover all numbers of a key.
 
     Arguments:
         documents: what JSON can say, at least 20 in which all numbers asked for are there.
@@ -304,13 +305,16 @@ def fit_predictor(
     test, calibration, train = every[order[:tenth]], every[order[tenth : 2 * tenth]], every[order[2 * tenth :]]
     vocabulary = Vocabulary.learn(train.texts)
     scales = train.scales()
+    test, calibration = (one[one.with_keys(scales)] for one in (test, calibration))
+    if not len(test) or not len(calibration):
+        raise SimonidesError(
+            f"{source}: nearly every document has a number of a key of its own; give documents that share their keys."
+        )
     sequences, asked = train.sequences(vocabulary, scales)
     encoding = make_encoding(config.encoding)
-    others = [every[order[:tenth]].sequences(vocabulary, scales)[0], calibration.sequences(vocabulary, scales)[0]]
+    others = [one.sequences(vocabulary, scales)[0] for one in (test, calibration)]
     tokens = max(encode(own, encoding).tokens.shape[1] for own in (sequences, *others))
-    sizes = model_config(
-        encoding, len(vocabulary.words), tokens, d=config.d, layers=config.layers, heads=config.heads
-    )
+    sizes = _sizes(config, len(vocabulary.words), tokens)
     training = NumberTraining(
         steps=config.steps,
         batch=config.batch,
@@ -329,7 +333,7 @@ def fit_predictor(
         qualities=_qualities(predictor, filled, train, test),
         filled=tuple(filled),
         documents=(len(train), len(calibration), len(test)),
-        left_out=len(every) - len(whole),
+        left_out=len(every) - len(train) - len(calibration) - len(test),
         tokens=tokens,
         seconds=seconds,
         history=trained.history,
@@ -342,21 +346,25 @@ def fit_predictor(
 
 
 def _margins(predictor: NumberPredictor, calibration: Prepared) -> dict[str, float | None]:
-    """By how much scaled intervals are widened, for each key; None where there are too few numbers."""
+    """By how much scaled intervals are widened, for each key; None where there are too few documents.
+
+    Of a document the largest miss of a key counts: its numbers are not independent, its neighbours are.
+    """
     sequences, asked = calibration.sequences(predictor.vocabulary, predictor.scales)
     values, low, high = predictor._read(sequences, asked)
-    misses: dict[str, list[float]] = {}
+    misses: dict[str, dict[int, float]] = {}
     for row in range(len(calibration)):
         for column, place in enumerate(np.flatnonzero(calibration.asked[row])):
             key = key_of(calibration.paths[row][place])
             scale = predictor.scales[key]
             truth = (calibration.numbers[row][place] - scale.centre) / scale.spread
             miss = max(float(low[row, column]) - truth, truth - float(high[row, column]))
-            misses.setdefault(key, []).append(np.inf if np.isnan(float(values[row, column])) else miss)
+            own = misses.setdefault(key, {})
+            own[row] = max(own.get(row, -np.inf), np.inf if np.isnan(float(values[row, column])) else miss)
     margins: dict[str, float | None] = {}
-    for key, own in misses.items():
-        rank = int(np.ceil((len(own) + 1) * LEVEL))
-        margin = sorted(own)[rank - 1] if rank <= len(own) else np.inf
+    for key, by_document in misses.items():
+        rank = int(np.ceil((len(by_document) + 1) * LEVEL))
+        margin = sorted(by_document.values())[rank - 1] if rank <= len(by_document) else np.inf
         margins[key] = float(margin) if np.isfinite(margin) else None
     return margins
 

@@ -5,6 +5,7 @@ Letters: `n` sequences, `S` symbols (a word or a whole number), `T` tokens, `k` 
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -57,6 +58,27 @@ class NumberSequences:
     def __getitem__(self, rows: slice | Tensor) -> "NumberSequences":
         """Some of them."""
         return replace(self, symbols=self.symbols[rows], values=self.values[rows])
+
+    def without(self, others: "NumberSequences") -> "NumberSequences":
+        """Those that the others do not have.
+
+        Raises:
+            SimonidesError: when nothing is left, or shapes or vocabularies differ.
+        """
+        if self.symbols.shape[1] != others.symbols.shape[1] or self.vocabulary != others.vocabulary:
+            raise SimonidesError(
+                "sequences of different lengths or vocabularies cannot be told apart; make them alike."
+            )
+
+        def rows(sequences: NumberSequences) -> set[bytes]:
+            return {bytes(row) for row in joined(sequences)}
+
+        def joined(sequences: NumberSequences) -> np.ndarray:
+            parts = [sequences.symbols.numpy().view(np.uint8), sequences.values.double().numpy().view(np.uint8)]
+            return np.concatenate(parts, 1)
+
+        known = rows(others)
+        return self[torch.tensor([bytes(row) not in known for row in joined(self)])]
 
     @property
     def is_number(self) -> Bool[Tensor, "n S"]:

@@ -1,5 +1,6 @@
 """Documents as a number model reads them: their texts, which number is which, scales by key, and what is asked for."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,12 +36,14 @@ class Prepared:
         paths: of the numbers of each.
         numbers: as they are; NaN where null stood.
         asked: which of them are asked for.
+        rows: of each document in what was given, from 1.
     """
 
     texts: tuple[str, ...]
     paths: tuple[tuple[str, ...], ...]
     numbers: tuple[np.ndarray, ...]
     asked: tuple[np.ndarray, ...]
+    rows: tuple[int, ...]
 
     def __len__(self) -> int:
         """How many documents."""
@@ -51,7 +54,7 @@ class Prepared:
         return Prepared(
             **{
                 name: tuple(getattr(self, name)[row] for row in rows)
-                for name in ("texts", "paths", "numbers", "asked")
+                for name in ("texts", "paths", "numbers", "asked", "rows")
             }
         )
 
@@ -59,6 +62,10 @@ class Prepared:
     def complete(self) -> list[int]:
         """Rows whose numbers are all there."""
         return [row for row, numbers in enumerate(self.numbers) if not np.isnan(numbers).any()]
+
+    def with_keys(self, known: Mapping[str, Scale]) -> list[int]:
+        """Rows whose numbers all have a scale."""
+        return [row for row, paths in enumerate(self.paths) if all(key_of(path) in known for path in paths)]
 
     def scales(self) -> dict[str, Scale]:
         """Mean and standard deviation of the numbers of each key; a spread of 1 where they do not differ."""
@@ -82,7 +89,7 @@ class Prepared:
         """
         sequences = vocabulary.sequences(self.texts)
         scaled, marked = [], []
-        for row, (paths, numbers) in enumerate(zip(self.paths, self.numbers, strict=True), start=1):
+        for row, paths, numbers, asked in zip(self.rows, self.paths, self.numbers, self.asked, strict=True):
             own = [scales.get(key_of(path)) for path in paths]
             if None in own:
                 key = key_of(paths[own.index(None)])
@@ -93,13 +100,13 @@ class Prepared:
             centres = np.array([scale.centre for scale in own if scale is not None])
             spreads = np.array([scale.spread for scale in own if scale is not None])
             scaled.append((np.nan_to_num(numbers) - centres) / spreads)
-            marked.append(self.asked[row - 1])
+            marked.append(asked)
         values = torch.zeros_like(sequences.values)
         values[sequences.is_number] = torch.from_numpy(np.concatenate(scaled))
-        asked = torch.zeros_like(sequences.is_number)
-        asked[sequences.is_number] = torch.from_numpy(np.concatenate(marked))
+        asked_symbols = torch.zeros_like(sequences.is_number)
+        asked_symbols[sequences.is_number] = torch.from_numpy(np.concatenate(marked))
         own_sequences = NumberSequences(symbols=sequences.symbols, values=values, vocabulary=sequences.vocabulary)
-        return own_sequences, asked
+        return own_sequences, asked_symbols
 
 
 def prepare(documents: Sequence[Document], mask: str, source: str = "the documents") -> Prepared:
@@ -118,7 +125,11 @@ def prepare(documents: Sequence[Document], mask: str, source: str = "the documen
     pattern = PathPattern(mask)
     texts, paths, numbers, asked = [], [], [], []
     for row, document in enumerate(documents, start=1):
-        filled, empty = _filled(document, pattern, "")
+        try:
+            # what is no JSON is told, and arrays are lists
+            filled, empty = _filled(json.loads(compact(document)), pattern, "")
+        except SimonidesError as error:
+            raise SimonidesError(f"{source}, document {row}: {error}") from None
         own_paths = number_paths(filled)
         marked = np.array([pattern.meets(path) for path in own_paths], dtype=bool)
         if not marked.any():
@@ -134,7 +145,13 @@ def prepare(documents: Sequence[Document], mask: str, source: str = "the documen
         paths.append(tuple(own_paths))
         numbers.append(values)
         asked.append(marked)
-    return Prepared(texts=tuple(texts), paths=tuple(paths), numbers=tuple(numbers), asked=tuple(asked))
+    return Prepared(
+        texts=tuple(texts),
+        paths=tuple(paths),
+        numbers=tuple(numbers),
+        asked=tuple(asked),
+        rows=tuple(range(1, len(texts) + 1)),
+    )
 
 
 def _filled(value: Any, pattern: PathPattern, path: str) -> tuple[Any, set[str]]:

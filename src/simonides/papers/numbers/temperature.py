@@ -20,7 +20,7 @@ from simonides.papers.numbers.sequences import NumberSequences
 HOURS = 8.0
 _YEAR = 365.25 * 24
 _MODES, _LENGTH, _MEMORY = 256, 0.35, 60.0
-_MEAN, _SPREAD = 8.0, 17.0
+_MEAN, _SPREAD = 10.6, 16.3
 
 
 @dataclass(frozen=True, kw_only=True)

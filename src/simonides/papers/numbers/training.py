@@ -13,7 +13,7 @@ from simonides.papers.numbers.encodings import NumberEncoding
 from simonides.papers.numbers.masking import Answers, NumberBatch, answers, ask, next_answers, number_loss
 from simonides.papers.numbers.model import NumberModel, NumberModelConfig
 from simonides.papers.numbers.sequences import EncodedSequences, NumberSequences, encode
-from simonides.training import Checkpoint, Cosine, History, Records, StackedModel, Update, fit
+from simonides.training import Checkpoint, Cosine, History, Records, StackedModel, Update, fit, in_eval_mode, moved
 
 # sequences that are looked at together
 _AT_ONCE = 512
@@ -104,17 +104,15 @@ def read_numbers(
     symbols, valid = asked_symbols(asked)
     causal = model.config.trunk.causal
     found = []
-    was_training = model.training
-    model.eval()
     for start in range(0, len(sequences), _AT_ONCE):
         rows = torch.arange(start, min(start + _AT_ONCE, len(sequences)))
         encoded = encode(sequences[rows], encoding)
         _check_length(encoded, encoding, model.config)
         batch = ask(encoded, encoding, symbols[rows], valid[rows], causal)
-        batch = NumberBatch(*(tensor.to(device) for tensor in batch))
+        batch = moved(batch, device)
         say = next_answers if causal else answers
-        found.append(say(model, batch, encoding, words, constrained))
-    model.train(was_training)
+        with in_eval_mode(model):
+            found.append(say(model, batch, encoding, words, constrained))
     return Answers(*(torch.cat([getattr(one, name).cpu() for one in found]) for name in Answers._fields))
 
 

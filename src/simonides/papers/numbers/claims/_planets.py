@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from simonides.papers.numbers.planets import STEP_SIZES, Systems, described, draw_systems, planet_sequences
+from simonides.papers.numbers.planets import STEP_SIZES, described, draw_systems, planet_sequences
 from simonides.papers.numbers.sequences import NumberSequences
 
 # mass, semi-major axis and eccentricity of the planet listed first, and the step size: what is asked for
@@ -19,17 +19,20 @@ def systems(count: int, times: int, generator: Generator) -> NumberSequences:
 
 
 def outside(count: int, times: int, generator: Generator, what: str) -> NumberSequences:
-    """Systems whose first listed axis lies between those seen, 1 and 1.5, or whose step size is none of the four."""
-    share = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    """Systems whose first axis lies between those seen, 1 and 1.5, or whose step size is between two of the four.
+
+    As in training the second axis is at least 0.5 larger than the first; step sizes keep 0.03 from those seen.
+    """
+    share = (torch.arange(4 * count, dtype=torch.float64) % count + 0.5) / count
     if what == "a":
-        drawn: Systems = draw_systems(count, PLANETS, times, generator, innermost=1.05 + 0.4 * share)
+        drawn = draw_systems(4 * count, PLANETS, times, generator, innermost=1.05 + 0.4 * share)
+        kept = drawn.axes[:, 1] - drawn.axes[:, 0] >= 0.5
     else:
-        sizes = 0.15 + 0.7 * share
-        near = (sizes[:, None] - torch.tensor(STEP_SIZES, dtype=torch.float64)).abs().amin(1)
-        sizes = torch.where(near < 0.03, sizes + 0.05, sizes)
-        drawn = draw_systems(count, PLANETS, times, generator, step_sizes=sizes)
-    order = torch.arange(PLANETS).repeat(count, 1)
-    return planet_sequences(drawn, order)
+        sizes = STEP_SIZES[0] + (STEP_SIZES[-1] - STEP_SIZES[0]) * share
+        drawn = draw_systems(4 * count, PLANETS, times, generator, step_sizes=sizes)
+        kept = (sizes[:, None] - torch.tensor(STEP_SIZES, dtype=torch.float64)).abs().amin(1) >= 0.03
+    sequences = planet_sequences(drawn, torch.arange(PLANETS).repeat(4 * count, 1))[kept]
+    return sequences[torch.randperm(len(sequences), generator=generator)[:count]]
 
 
 def asked_of(sequences: NumberSequences) -> Tensor:

@@ -13,11 +13,11 @@ from simonides.papers.numbers.arithmetic import ARITHMETIC, last_number, trees
 from simonides.papers.numbers.claims._training import columns, trained
 from simonides.papers.numbers.sequences import NUMBER, NumberSequences
 
-_POINTS = 801
+_POINTS = 401
 
 
 def swept() -> NumberSequences:
-    """(a * 1.5) for a in [-2, 2]: steps of 0.005, half of what was trained on."""
+    """(a * 1.5) for a in [-2, 2] in steps of 0.01, all of them operands of the training."""
     pattern = [ARITHMETIC.index("("), NUMBER, ARITHMETIC.index("*"), NUMBER, ARITHMETIC.index(")")]
     pattern += [ARITHMETIC.index("="), NUMBER]
     values = torch.zeros(_POINTS, len(pattern), dtype=torch.float64)
@@ -60,7 +60,7 @@ claim = Claim(
     scales={
         "smoke": grid(["xval", "p1000"], 30, 16, 500, 5),
         "desk": grid(["xval", "p1000"], 800, 32, 50_000, 5),
-        "paper": grid(["xval", "p10", "p1000", "b1999"], 50_000, 256, 1_000_000, 5),
+        "paper": grid(["xval", "p10", "p1000", "b1999"], 50_000, 768, 1_000_000, 5),
     },
     measure=measure,
     rules=[

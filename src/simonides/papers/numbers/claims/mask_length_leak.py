@@ -6,13 +6,14 @@ of each length. With a fixed count of masks it learns nothing.
 """
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from simonides.lab import Claim, Grid, Runs, Threshold, Within, product
 from simonides.lab.figures import Overlay
 from simonides.papers.numbers.encodings import make_encoding
 from simonides.papers.numbers.model import NumberModel, model_config
 from simonides.papers.numbers.sequences import MASK, PAD
+from simonides.training import fit
 
 
 def measure(runs: Runs, *, decades: int, masks: str, steps: int, d: int) -> dict[str, Tensor]:
@@ -22,28 +23,29 @@ def measure(runs: Runs, *, decades: int, masks: str, steps: int, d: int) -> dict
     def one(generator: Generator) -> dict[str, float]:
         config = model_config(encoding, 3, decades, d=d, layers=1, heads=1)
         model = NumberModel(config, generator).to(runs.device)
-        optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
 
-        def draw(count: int) -> tuple[Tensor, Tensor]:
-            size = decades * torch.rand(count, generator=generator)
+        def draw(own: Generator, count: int = 256) -> tuple[Tensor, Tensor]:
+            size = decades * torch.rand(count, generator=own)
             digits = size.floor().long() + 1 if masks == "digits" else torch.full((count,), decades)
             tokens = torch.where(torch.arange(decades) < digits[:, None], MASK, PAD)
-            return tokens.to(runs.device), size.to(runs.device)
+            return tokens, size
 
-        def said(tokens: Tensor) -> Tensor:
+        def said(own: nn.Module, tokens: Tensor) -> Tensor:
             ones = torch.ones(*tokens.shape, 1, device=tokens.device)
             at = torch.zeros(len(tokens), 1, dtype=torch.long, device=tokens.device)
-            return model(tokens, ones, at, tokens != PAD)[1][:, 0, 0]
+            return own(tokens, ones, at, tokens != PAD)[1][:, 0, 0]
 
-        for _ in range(steps):
-            tokens, size = draw(256)
-            loss = (said(tokens) - size).square().mean()
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-        tokens, size = draw(4000)
+        fit(
+            model,
+            lambda own, batch: (said(own, batch[0]) - batch[1]).square().mean(),
+            draw,
+            lambda parameters: torch.optim.Adam(parameters, lr=3e-3),
+            steps,
+            generator,
+        )
+        tokens, size = draw(generator, 4000)
         with torch.no_grad():
-            error = (said(tokens) - size).square().mean()
+            error = (said(model, tokens.to(runs.device)).cpu() - size).square().mean()
         return {"explained": 1 - float(error / size.var(correction=0))}
 
     return runs.each(one)

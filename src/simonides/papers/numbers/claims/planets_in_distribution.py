@@ -48,7 +48,8 @@ claim = Claim(
             column=column,
             by="encoding",
             order=("p1000", "xval"),
-            says=f"unexplained share of {label}, xVal less P1000",
+            least=-0.01,
+            says=f"unexplained share of {label}, xVal less P1000, which wins or ties",
         )
         for column, label in (("a", "the semi-major axis"), ("step", "the step size"), ("m", "the mass"))
     ],
@@ -64,6 +65,7 @@ claim = Claim(
             level=1.0,
         )
     ],
+    untested="P10, B1999 and FP15.",
     differs="Two planets of five times, d = 32, 1,000 steps and 20,000 systems, in place of 2 to 4 planets, 43 million "
     "parameters, 500,000 steps and a million; the four numbers are masked together.",
 )

@@ -1,17 +1,20 @@
-"""Temperatures of stations eight hours on: xVal predicts better than text, than persistence, and than small networks.
+"""Temperatures of stations eight hours on: xVal predicts better than text and persistence, and about as small networks.
 
-Golkar et al. (2023, table 4), squared errors in degrees: xVal 1.75, P1000 20, B1999 20, FP15 2.14; networks that are
-given all stations 2.31, one station 1.57 and its past alone 1.79. The field here is synthetic.
+Golkar et al. (2023, table 4), squared errors in degrees at equal samples: xVal 1.75, P1000 20, B1999 20, FP15 2.14;
+networks of all stations 2.31, of one station 1.57. The field here is synthetic.
 """
 
 import torch
-from torch import Generator, Tensor
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
 
-from simonides.lab import Claim, Grid, Ordered, Runs, Threshold, product
+from simonides.lab import Claim, Grid, Ordered, Reported, Runs, Threshold, product
 from simonides.lab.figures import Curves
+from simonides.nn import mapped
 from simonides.papers.numbers.claims._training import columns, quality, trained
 from simonides.papers.numbers.sequences import NumberSequences
 from simonides.papers.numbers.temperature import Weather, degrees, draw_weather
+from simonides.training import fit
 
 _DAY = 3  # steps of eight hours
 
@@ -24,39 +27,60 @@ def last_step(sequences: NumberSequences, stations: int, times: int) -> Tensor:
     return torch.isin(order, wanted) & sequences.is_number
 
 
-def network_error(train: Weather, test: Weather, steps: int, generator: Generator, device: torch.device) -> float:
-    """Squared error in degrees of a network of two hidden layers, given one station's past, place and start."""
+class Network(nn.Module):
+    """Two hidden layers of 128 units.
 
-    def rows(weather: Weather) -> tuple[Tensor, Tensor]:
-        coords, start = weather.features()
-        series = weather.standardised()
-        own = start[:, None].expand(-1, series.shape[1], -1)
-        read = torch.cat([series[..., :-1], coords, own], -1).flatten(0, 1).float()
-        return read.to(device), series[..., -1].flatten().float().to(device)
+    Arguments:
+        inputs: numbers that are read.
+        generator: draws the weights.
+    """
 
-    x, y = rows(train)
-    shapes = ((128, x.shape[1]), (128, 128), (1, 128))
-    weights = [torch.randn(shape, generator=generator) * (2 / shape[1]) ** 0.5 for shape in shapes]
-    parameters = [torch.nn.Parameter(w.to(device)) for w in weights]
-    biases = [torch.nn.Parameter(torch.zeros(len(w), device=device)) for w in weights]
+    def __init__(self, inputs: int, generator: Generator) -> None:
+        super().__init__()
+        shapes = ((128, inputs), (128, 128), (1, 128))
+        self.weights = nn.ParameterList(
+            torch.randn(shape, generator=generator) * (2 / shape[1]) ** 0.5 for shape in shapes
+        )
+        self.biases = nn.ParameterList(torch.zeros(shape[0]) for shape in shapes)
 
-    def predict(read: Tensor) -> Tensor:
+    def forward(self, read: Float[Tensor, "n inputs"]) -> Float[Tensor, " n"]:
+        """One number of each row."""
         hidden = read
-        for place, (w, b) in enumerate(zip(parameters, biases, strict=True)):
-            hidden = hidden @ w.mT + b
-            hidden = torch.relu(hidden) if place < 2 else hidden
+        for place, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = mapped(torch.relu(hidden) if place else hidden, weight) + bias
         return hidden[:, 0]
 
-    optimiser = torch.optim.Adam([*parameters, *biases], lr=2e-3)
-    for _ in range(steps):
-        picked = torch.randint(len(y), (512,), generator=generator).to(device)
-        loss = (predict(x[picked]) - y[picked]).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    read, truth = rows(test)
+
+def station_rows(weather: Weather) -> tuple[Float[Tensor, "n inputs"], Float[Tensor, " n"]]:
+    """One station's past, its place and the start, with what comes next, standardised."""
+    coords, start = weather.features()
+    series = weather.standardised()
+    own = start[:, None].expand(-1, series.shape[1], -1)
+    read = torch.cat([series[..., :-1], coords, own], -1).flatten(0, 1)
+    return read.float(), series[..., -1].flatten().float()
+
+
+def network_error(train: Weather, test: Weather, steps: int, generator: Generator, device: torch.device) -> float:
+    """Squared error in degrees of a network that is given one station."""
+    x, y = station_rows(train)
+    network = Network(x.shape[1], generator).to(device)
+
+    def draw(own: Generator) -> tuple[Tensor, Tensor]:
+        rows = torch.randint(len(y), (512,), generator=own)
+        return x[rows], y[rows]
+
+    fit(
+        network,
+        lambda model, batch: (model(batch[0]) - batch[1]).square().mean(),
+        draw,
+        lambda parameters: torch.optim.Adam(parameters, lr=2e-3),
+        steps,
+        generator,
+    )
+    read, truth = station_rows(test)
     with torch.no_grad():
-        return float((degrees(predict(read).double()) - degrees(truth.double())).square().mean())
+        said = network(read.to(device)).cpu().double()
+    return float((degrees(said) - degrees(truth.double())).square().mean())
 
 
 def measure(
@@ -82,8 +106,8 @@ def measure(
             }
         )
     table = columns(rows)
-    gains = {f"over_{name}": table[name] - table["model"] for name in ("network", "persistence", "yesterday")}
-    return {**table, **gains}
+    gains = {f"over_{name}": table[name] - table["model"] for name in ("persistence", "yesterday")}
+    return {**table, **gains, "against_network": table["model"] / table["network"]}
 
 
 def grid(encodings: list[str], stations: int, times: int, steps: int, d: int, samples: int, seeds: int) -> Grid:
@@ -100,7 +124,7 @@ claim = Claim(
     references=["golkar2023xval"],
     scales={
         "smoke": grid(["xval", "b1999"], 3, 5, 20, 16, 200, 5),
-        "desk": grid(["xval", "b1999"], 6, 5, 600, 32, 20_000, 5),
+        "desk": grid(["xval", "b1999"], 6, 5, 1000, 32, 20_000, 5),
         "paper": grid(["xval", "p10", "p1000", "b1999", "fp15"], 75, 12, 500_000, 768, 1_000_000, 5),
     },
     measure=measure,
@@ -109,13 +133,15 @@ claim = Claim(
             column="model",
             by="encoding",
             order=("xval", "b1999"),
+            paper=Reported(value=18.25, where="table 4, 20 less 1.75"),
             says="squared error of B1999 less that of xVal, degrees squared",
         ),
         Threshold(
-            column="over_network",
-            at_least=0.0,
+            column="against_network",
+            at_most=1.15,
             where={"encoding": "xval"},
-            says="squared error of a network of one station less that of xVal, degrees squared",
+            paper=Reported(value=1.115, where="table 4, 1.75 over 1.57"),
+            says="squared error of xVal over that of a network of one station",
         ),
         Threshold(
             column="over_persistence",
@@ -146,6 +172,7 @@ claim = Claim(
             log="y",
         )
     ],
-    differs="A synthetic field, six stations of five times, d = 32 and 600 steps, in place of ERA5, 60 to 90 "
+    untested="P10, P1000 and FP15, the closest rival (2.14).",
+    differs="A synthetic field, six stations of five times, d = 32 and 1,000 steps, in place of ERA5, 60 to 90 "
     "stations, 43 million parameters and 500,000 steps.",
 )
