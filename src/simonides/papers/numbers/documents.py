@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -22,7 +23,7 @@ _WORDS = re.compile(r"\"(?:[^\"\\]|\\.)*\":?|'[^']*':?|\w+|\s+|[^\w\s\"']+|.", r
 _BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 # a key that can stand in a path without quotes
 _PLAIN = re.compile(r"[^\W\d][\w-]*")
-_STEPS = re.compile(r"\[(\d+|\*)\]|\.?([^\W\d][\w-]*|\*)|\.?\"((?:[^\"\\]|\\.)*)\"")
+_STEPS = re.compile(r"\[(\d+|\*)\]|\.?([^\W\d][\w -]*|\*)|\.?(\"(?:[^\"\\]|\\.)*\")")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Vocabulary:
             most: words, at most.
         """
         check_at_least("most", most, 0)
+        if isinstance(texts, str):
+            raise SimonidesError(
+                "a vocabulary is learned from a list of texts, and one text came; put it in a list."
+            )
         counts: Counter[str] = Counter()
         for text in texts:
             pieces = extract_numbers(text).pieces
@@ -194,50 +199,74 @@ def compact(document: Any) -> str:
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except ValueError:
         raise SimonidesError("a document holds NaN or an infinite number; leave it out, or write null.") from None
-    except TypeError as error:
+    except (TypeError, RecursionError) as error:
         raise SimonidesError(f"a document is no JSON: {error}.") from None
 
 
 def number_paths(document: Any) -> list[str]:
     """The path of every number of a document, in the order in which its compact text has them.
 
-    Numbers inside a text have the path of the text.
+    Numbers inside a text have the path of the text, those inside the name of a key the empty path.
 
     >>> number_paths({"a": {"b": [1, 2]}, "my key": 3, "note": "it is 5 today", "day": "2024-11-23"})
     ['a.b[0]', 'a.b[1]', '"my key"', 'note']
     """
-    return list(_paths(document, ""))
+    return list(_paths(document, ()))
 
 
-def _paths(value: Any, path: str) -> Iterator[str]:
+# a key by its name, a place in a list by its number; None stands for any of them
+Step = tuple[str, str | int | None]
+_KEY, _PLACE = "key", "place"
+
+
+def _paths(value: Any, steps: tuple[Step, ...]) -> Iterator[str]:
     if isinstance(value, dict):
         for key, own in value.items():
-            yield from [path] * len(extract_numbers(json.dumps(key, ensure_ascii=False)).values)
-            name = key if _PLAIN.fullmatch(key) else json.dumps(key, ensure_ascii=False)
-            yield from _paths(own, f"{path}.{name}" if path else name)
+            yield from [""] * len(extract_numbers(json.dumps(key, ensure_ascii=False)).values)
+            yield from _paths(own, (*steps, (_KEY, key)))
     elif isinstance(value, list):
         for place, own in enumerate(value):
-            yield from _paths(own, f"{path}[{place}]")
+            yield from _paths(own, (*steps, (_PLACE, place)))
     elif isinstance(value, str):
-        yield from [path] * len(extract_numbers(json.dumps(value, ensure_ascii=False)).values)
+        yield from [_written(steps)] * len(extract_numbers(json.dumps(value, ensure_ascii=False)).values)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        yield path
+        yield _written(steps)
 
 
+def path_of(steps: Sequence[str | int]) -> str:
+    """The path of keys and places."""
+    return _written(tuple((_PLACE, step) if isinstance(step, int) else (_KEY, step) for step in steps))
+
+
+def _written(steps: Sequence[Step]) -> str:
+    parts: list[str] = []
+    for kind, value in steps:
+        if kind == _PLACE:
+            parts.append("[*]" if value is None else f"[{value}]")
+            continue
+        name = "*" if value is None else str(value)
+        plain = value is None or _PLAIN.fullmatch(name)
+        parts.append(("." if parts else "") + (name if plain else json.dumps(name, ensure_ascii=False)))
+    return "".join(parts)
+
+
+@lru_cache(100_000)
 def key_of(path: str) -> str:
     """A path without the places in lists: numbers of one key have one scale.
 
     >>> key_of("data[3][0].x")
     'data[*][*].x'
     """
-    return re.sub(r"\[\d+\]", "[*]", path)
+    if not path:
+        return path
+    return _written([(kind, None if kind == _PLACE else value) for kind, value in _steps(path)])
 
 
 @dataclass(frozen=True)
 class PathPattern:
     """Paths such as `data[*].x`, `description.planet0.a` or `"my key"`: `[*]` is any place, `*` any key.
 
-    A path that goes on behind the pattern is meant too: `data` means all numbers in it.
+    A path that goes on behind the pattern is meant too: `data` means all numbers in it. A key in quotes is that key.
 
     Arguments:
         text: the pattern.
@@ -250,35 +279,41 @@ class PathPattern:
     text: str
 
     def __post_init__(self) -> None:
-        _ = self.steps
-
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """Keys and places."""
-        return _steps(self.text)
+        if not isinstance(self.text, str) or not self.text.strip():
+            raise SimonidesError(f"the path {self.text!r} is empty or no text; write it as in data[*].x.")
+        _ = _steps(self.text)
 
     def meets(self, path: str) -> bool:
         """Whether a path is meant."""
-        wanted, own = self.steps, _steps(path)
-        pairs = zip(wanted, own, strict=False)
+        if not path:
+            return False
+        wanted, own = _steps(self.text), _steps(path)
         return len(own) >= len(wanted) and all(
-            a == b or (a == "*" and not b.startswith("[")) or (a == "[*]" and b.startswith("[")) for a, b in pairs
+            kind == other and value in (None, found)
+            for (kind, value), (other, found) in zip(wanted, own, strict=False)
         )
 
 
-def _steps(text: str) -> tuple[str, ...]:
-    steps, place = [], 0
+@lru_cache(100_000)
+def _steps(text: str) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    place = 0
     while place < len(text):
         match = _STEPS.match(text, place)
-        if match is None or match.end() == place:
-            raise SimonidesError(
-                f'the path {text!r} cannot be read at {text[place:]!r}; write it as in data[*].x or "my key".'
-            )
+        if match is None:
+            raise _no_path(text, text[place:])
         if match[1] is not None:
-            steps.append(f"[{match[1]}]")
+            steps.append((_PLACE, None if match[1] == "*" else int(match[1])))
+        elif match[2] is not None:
+            steps.append((_KEY, None if match[2] == "*" else match[2].rstrip()))
         else:
-            steps.append(match[2] if match[2] is not None else json.loads(f'"{match[3]}"'))
+            try:
+                steps.append((_KEY, str(json.loads(match[3]))))
+            except ValueError:
+                raise _no_path(text, match[3]) from None
         place = match.end()
-    if not steps:
-        raise SimonidesError("the path is empty; write it as in data[*].x.")
     return tuple(steps)
+
+
+def _no_path(text: str, rest: str) -> SimonidesError:
+    return SimonidesError(f'the path {text!r} cannot be read at {rest!r}; write it as in data[*].x or "my key".')

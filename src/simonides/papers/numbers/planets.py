@@ -64,7 +64,7 @@ def draw_systems(
         step_sizes: in place of the four.
 
     Raises:
-        SimonidesError: when sizes are too small.
+        SimonidesError: when sizes are too small, or axes or step sizes are not above zero.
     """
     check_at_least("count", count, 1)
     check_at_least("planets", planets, 2)
@@ -80,6 +80,9 @@ def draw_systems(
     anomalies = uniform(-torch.pi / 6, torch.pi / 6, count, planets)
     anomalies[torch.rand(count, generator=generator) < 0.3] = 0.0
     sizes = torch.tensor(STEP_SIZES, dtype=torch.float64)[torch.randint(4, (count,), generator=generator)]
+    for name, given in (("innermost", innermost), ("step_sizes", step_sizes)):
+        if given is not None and (given.shape != (count,) or not bool(((given > 0) & given.isfinite()).all())):
+            raise SimonidesError(f"{name} of shape {list(given.shape)}: give {count} finite numbers above zero.")
     if innermost is not None:
         axes[:, 0] = innermost
     if step_sizes is not None:

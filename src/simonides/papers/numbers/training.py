@@ -98,6 +98,10 @@ def read_numbers(
     Raises:
         SimonidesError: when a symbol asked for is no number, a sequence is asked for none, or is longer than the model.
     """
+    if asked.shape != sequences.symbols.shape:
+        raise SimonidesError(
+            f"asked has shape {list(asked.shape)} for symbols of {list(sequences.symbols.shape)}; mark each or not."
+        )
     if bool((asked & ~sequences.is_number).any()):
         raise SimonidesError("a symbol asked for is no number; ask for numbers alone.")
     device = model.trunk.W_E.device
@@ -183,6 +187,16 @@ def train_numbers(
     device = device or torch.device("cpu")
     encoded = encode(sequences, encoding)
     _check_length(encoded, encoding, config)
+    made_for = (config.trunk.vocabulary, config.features, config.multiplies, config.outputs)
+    needed = (
+        len(sequences.vocabulary) + len(encoding.tokens),
+        *(encoding.features, encoding.multiplies, encoding.outputs),
+    )
+    if made_for != needed:
+        raise SimonidesError(
+            f"the model is made for (vocabulary, features, multiplies, outputs) = {made_for}, and {encoding.name} with "
+            f"these words needs {needed}; make it with model_config."
+        )
     causal, words = config.trunk.causal, len(sequences.vocabulary)
     if asked is not None and asked.shape != sequences.symbols.shape:
         raise SimonidesError(
