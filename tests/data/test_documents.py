@@ -51,6 +51,41 @@ def test_what_cannot_be_read_is_told(tmp_path, name, content, said):
         read_documents(tmp_path / name)
 
 
+def test_a_file_is_read_under_its_own_name_alone(tmp_path):
+    write_documents(tmp_path / "data[1].parquet", [{"x": 1}])
+    write_documents(tmp_path / "data1.parquet", [{"x": 2}])
+    assert read_documents(tmp_path / "data[1].parquet") == [{"x": 1}]
+
+
+def test_dates_and_decimals_of_parquet_are_read_and_bytes_refused_by_name(tmp_path):
+    import datetime
+    import decimal
+
+    import polars as pl
+
+    table = pl.DataFrame({"day": [datetime.date(2024, 11, 23)], "price": [decimal.Decimal("1.50")]})
+    table.write_parquet(tmp_path / "x.parquet")
+    assert read_documents(tmp_path / "x.parquet") == [{"day": "2024-11-23", "price": 1.5}]
+    pl.DataFrame({"raw": [b"abc"]}).write_parquet(tmp_path / "y.parquet")
+    with pytest.raises(SimonidesError, match="the column raw is Binary"):
+        read_documents(tmp_path / "y.parquet")
+    with pytest.raises(SimonidesError, match=r"write \.jsonl or \.parquet"):
+        write_documents(tmp_path / "x.csv", ROWS)
+    with pytest.raises(SimonidesError, match="no JSON"):
+        write_documents(tmp_path / "x.jsonl", [{"x": float("nan")}])
+
+
+def test_deep_nesting_and_half_characters_are_told(tmp_path):
+    (tmp_path / "deep.jsonl").write_text('{"z": ' + "[" * 700 + "1" + "]" * 700 + "}\n")
+    (tmp_path / "half.jsonl").write_text('{"\\ud800": 1}\n')
+    with pytest.raises(SimonidesError, match="half a character"):
+        read_documents(tmp_path / "half.jsonl")
+    try:
+        assert len(read_documents(tmp_path / "deep.jsonl")) == 1
+    except SimonidesError as error:
+        assert "deep.jsonl" in str(error)
+
+
 def test_what_is_not_there_or_not_to_be_written(tmp_path):
     for name in ("none.jsonl", "none.parquet", "none.csv"):
         with pytest.raises(SimonidesError, match="does not exist"):

@@ -16,7 +16,7 @@ _File = Annotated[
     Positional[Path], arg(metavar="FILE", help="JSON Lines, JSON, Parquet, CSV or TSV: a document a row.")
 ]
 _Mask = Annotated[
-    str, arg(metavar="PATH", help="What is asked for: price, data[*].x, 'my key'; [*] is any place, * any key.")
+    str, arg(metavar="PATH", help='What is asked for: price, data[*].x, "my key"; [*] is any place, * any key.')
 ]
 _Steps = Annotated[int, arg(help="Updates of the training.")]
 _Width = Annotated[int, arg(metavar="D", help="Width of the transformer, of 4 heads.")]
@@ -138,8 +138,15 @@ def _predict(options: Predict) -> int:
 
     if options.out is not None and options.out.exists():
         raise SimonidesError(f"{options.out} exists already; give a new file.")
+    if options.out is not None and options.out.suffix.lower() not in (".jsonl", ".parquet"):
+        raise SimonidesError(f"{options.out} ends in {options.out.suffix or 'nothing'}; write .jsonl or .parquet.")
     predictor = NumberPredictor.load(options.model, options.device)
     filled = predictor.predict(read_documents(options.file), options.file.name)
+    if strange := len({one.row for one in filled if one.outside}):
+        tell(
+            f"{strange} documents are unlike those of the training: a number lies outside its range there, or keys are "
+            "others; their intervals hold nothing"
+        )
     if ill := sum(one.value != one.value for one in filled):
         tell(f"{ill} of {len(filled)} answers are no numbers")
     rows = [{**asdict(one), "value": None if one.value != one.value else one.value} for one in filled]
@@ -234,4 +241,5 @@ def _told(one: "Filled") -> str:
     if one.value != one.value:
         return "no number"
     interval = "" if one.low is None or one.high is None else f" [{one.low:.6g}, {one.high:.6g}]"
-    return f"{one.value:.6g}{interval}" + ("" if one.given is None else f", given {one.given:.6g}")
+    given = "" if one.given is None else f", given {one.given:.6g}"
+    return f"{one.value:.6g}{interval}{given}" + (", outside of the training" if one.outside else "")

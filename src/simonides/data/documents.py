@@ -37,7 +37,14 @@ def read_documents(path: Path | str) -> list[Document]:
     for number, document in documents:
         if not document:
             raise SimonidesError(f"{path}, row {number} is an empty object; leave it out.")
-        if (where := _not_finite(document)) is not None:
+        try:
+            where = _not_finite(document)
+            json.dumps(document, ensure_ascii=False).encode()
+        except RecursionError:
+            raise SimonidesError(f"{path}, row {number} is nested too deeply; flatten it.") from None
+        except UnicodeEncodeError:
+            raise SimonidesError(f"{path}, row {number} holds half a character; repair it.") from None
+        if where is not None:
             raise SimonidesError(
                 f"{path}, row {number}: {where} is NaN or an infinite number; write null, or leave the row out."
             )
@@ -52,7 +59,10 @@ def write_documents(path: Path, documents: Sequence[Mapping[str, Any]]) -> None:
     """
     if not documents:
         raise SimonidesError(f"there are no records to write to {path}.")
-    if path.suffix.lower() in _PARQUET:
+    suffix = path.suffix.lower()
+    if suffix not in (*_PARQUET, *_OBJECTS[:2]):
+        raise SimonidesError(f"{path} ends in {suffix or 'nothing'}; write .jsonl or .parquet.")
+    if suffix in _PARQUET:
         try:
             table = pl.DataFrame([dict(document) for document in documents], infer_schema_length=None)
         except (pl.exceptions.PolarsError, TypeError) as error:
@@ -71,11 +81,29 @@ def _parquet(path: Path) -> list[Document]:
     if not path.is_file():
         raise SimonidesError(f"{path} does not exist, or is no file; check the path.")
     try:
-        rows = pl.read_parquet(path).to_dicts()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise SimonidesError(f"{path} cannot be read as Parquet: {error}.") from None
-    if not rows:
+        table = pl.read_parquet(path, glob=False)
+    except (KeyboardInterrupt, SystemExit, MemoryError):
+        raise
+    except BaseException as error:  # a damaged file may end the reader in a panic, which is no Exception
+        line = " ".join(str(error).split())[:200]
+        raise SimonidesError(f"{path} cannot be read as Parquet: {line}.") from None
+    if not len(table):
         raise SimonidesError(f"{path} holds no rows; give at least one.")
+    for name, kind in table.schema.items():
+        if kind.is_temporal() and kind != pl.Duration:
+            table = table.with_columns(pl.col(name).cast(pl.String))
+        elif kind.is_decimal():
+            table = table.with_columns(pl.col(name).cast(pl.Float64))
+    rows = table.to_dicts()
+    for name, kind in table.schema.items():
+        try:
+            json.dumps([row[name] for row in rows])
+        except TypeError:
+            raise SimonidesError(
+                f"{path}: the column {name} is {kind}, which JSON cannot say; leave it out."
+            ) from None
+        except (ValueError, RecursionError):
+            pass  # what is not finite is told with its row
     return rows
 
 
@@ -104,7 +132,12 @@ def _cell(text: str) -> float | str | None:
         return None
     # a leading zero, as of a postcode, or an underscore is no number's
     plain = text.lstrip("+-")
-    if plain[:1] not in "0123456789." or "_" in text or (plain[:1] == "0" and plain[1:2].isdigit()):
+    if (
+        not text.isascii()
+        or plain[:1] not in "0123456789."
+        or "_" in text
+        or (plain[:1] == "0" and plain[1:2].isdigit())
+    ):
         return text
     try:
         value = float(text)

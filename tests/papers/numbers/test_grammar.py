@@ -95,11 +95,15 @@ def test_lists_are_as_long_as_they_have_numbers():
         vocabulary.decode(symbols, [1.0])
 
 
-def test_paths():
+def test_paths(unchecked):
     assert key_of("a[3].b[0]") == "a[*].b[*]"
     assert PathPattern('"my key"').meets('"my key"[2]')
     assert PathPattern("*.x").meets("a.x") and not PathPattern("*.x").meets("a[0].x")
-    for wrong in ("", "a..b", "a[", "[x]", "a]"):
+    assert PathPattern("my key").meets('"my key"') and not PathPattern('"*"').meets("a")
+    assert PathPattern("*").meets('"[x]"') and not PathPattern("a[0]").meets('a."[0]"')
+    assert key_of('"x[0]"') == '"x[0]"'
+    assert number_paths({"top 5 x": 1, "a": {"3 b": 2}}) == ["", '"top 5 x"', 'a."3 b"']
+    for wrong in ("", "a..b", "a[", "[x]", "a]", '"\\x"', '"a\tb"', 5):
         with pytest.raises(SimonidesError, match="path"):
             PathPattern(wrong)
 

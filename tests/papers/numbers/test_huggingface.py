@@ -231,6 +231,41 @@ def test_what_cannot_be_attached_to_is_told(tokenizer):
         attach_xval(bert, tokenizer, torch.Generator())
 
 
+def test_a_trained_row_is_left_as_it_is_and_digits_are_kept(tokenizer, tmp_path):
+    model = llama(tokenizer)
+    attached = attach_xval(model, tokenizer, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model.get_input_embeddings().weight[tokenizer.number_token_id] = 7.0
+    again = attach_xval(model, XValTokenizer(tokenizer.tokenizer), torch.Generator().manual_seed(0))
+    assert bool((again.model.get_input_embeddings().weight[tokenizer.number_token_id] == 7.0).all())
+    plain = XValTokenizer(tokenizer.tokenizer)
+    encoded = plain("id 1700000000123")
+    assert plain.decode(encoded["input_ids"], encoded["number_embeddings"]) == "id 1700000000123"
+    single = torch.tensor(plain("x 0.1")["number_embeddings"], dtype=torch.float32)
+    assert plain.decode(plain("x 0.1")["input_ids"], single) == "x 0.1"
+    with pytest.raises(SimonidesError, match="not finite in 32 bits"):
+        NumberCollator(tokenizer=plain)([plain("x 1e300")])
+    with pytest.raises(SimonidesError, match="empty text"):
+        attached.next_number("")
+    attached.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "number_head.safetensors").write_bytes(b"broken")
+    with pytest.raises(SimonidesError, match="cannot be opened"):
+        AttachedXVal.from_pretrained(tmp_path / "model")
+
+
+def test_labels_are_checked(tokenizer, unchecked):
+    model = tiny(tokenizer).eval()
+    batch = NumberCollator(tokenizer=tokenizer)([tokenizer(text) for text in TEXTS])
+    alone = model(**{**batch, "labels": None})
+    torch.testing.assert_close(alone.loss, alone.number_loss)
+    with pytest.raises(SimonidesError, match="labels of shape"):
+        model(**{**batch, "number_labels": torch.zeros(1, 1)})
+    with pytest.raises(SimonidesError, match="not in the vocabulary"):
+        model(**{**batch, "labels": torch.full_like(batch["labels"], 10_000)})
+    with pytest.raises(SimonidesError, match="positions"):
+        model(torch.zeros(1, 200, dtype=torch.long))
+
+
 def test_a_trainer_trains_it(tokenizer, tmp_path):
     pytest.importorskip("accelerate")
     model = tiny(tokenizer)

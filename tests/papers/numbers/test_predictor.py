@@ -63,6 +63,9 @@ def test_a_predictor_comes_back_from_its_folder(fitted, tmp_path):
         ({**whole, "format": 2}, "has the format 2"),
         ({**whole, "scales": {"price": {"centre": 1}}}, "is not whole"),
         ({**whole, "length": 3}, "does not belong"),
+        ({**whole, "length": 1e400}, "is not whole"),
+        ({**whole, "margins": {"price": "a"}}, "is not whole"),
+        ({**whole, "scales": {"price": {"centre": 1, "spread": -1, "low": 0, "high": 1}}}, "is not whole"),
     ):
         settings.write_text(json.dumps(broken))
         with pytest.raises(SimonidesError, match=said):
@@ -76,16 +79,46 @@ def test_what_was_not_trained_on_is_told(fitted):
     for wrong, said in (
         ({**row, "age": 3}, "a number at age, where no document of the training had one"),
         ({"kind": "red", "size": [3.0, 4.0]}, "has no number at 'price'; it has numbers at size"),
-        ({**row, "size": [3.0] * 40}, "tokens by xval, and the model is made for"),
+        ({**row, "size": [3.0] * 40}, r"a number at size\[2\], where no document of the training had one"),
         ({**row, "size": [float("nan"), 1.0]}, "NaN or an infinite"),
     ):
         with pytest.raises(SimonidesError, match=said):
             fitted.predictor.predict([wrong])
-    # a word that is new is written in its bytes, which is longer: it is refused or read, never dropped
-    assert fitted.predictor.vocabulary.encode('"green"')[0] != fitted.predictor.vocabulary.encode('"red"')[0]
+    for wrong in ({**row, "kind": "green"}, {**row, "kind": None}):
+        with pytest.raises(SimonidesError, match=r"document 1 has '.*(green|null).*', which is in no document"):
+            fitted.predictor.predict([wrong])
 
 
-def test_documents_of_different_form_and_with_nulls():
+def test_the_order_of_keys_says_nothing_and_what_is_unlike_the_training_is_told(fitted):
+    row = {"kind": "red", "size": [3.0, 4.0], "price": None}
+    turned = dict(reversed(row.items()))
+    usual, other, far = (
+        fitted.predictor.predict([one])[0] for one in (row, turned, {**row, "size": [300.0, 4.0]})
+    )
+    assert usual == other and not usual.outside and far.outside
+
+
+def test_constants_have_no_spread_and_no_share_explained():
+    rows = [{"c": 0.1, "x": n / 10, "y": 98.6} for n in range(100)]
+    found = fit_predictor(rows, "y", PredictorConfig(steps=3, d=8, layers=1, heads=1))
+    assert found.predictor.scales["c"].spread == 1.0 and found.qualities[0].explained is None
+    for power in (200, -200):
+        scaled = [{"x": float(n), "y": (n - 50) * 10.0**power} for n in range(100)]
+        with pytest.raises(SimonidesError, match="scale them"):
+            fit_predictor(scaled, "y", SMALL)
+
+
+def test_places_of_a_list_have_scales_and_means_of_their_own():
+    rows = [{"data": [float(n % 7), 1000.0 + n % 5], "*": n % 3, "top 5": n % 2} for n in range(60)]
+    found = fit_predictor(rows, "data[0]", PredictorConfig(steps=2, d=8, layers=1, heads=1))
+    assert found.qualities[0].constant < 5
+    starred = prepare(rows, '"*"')
+    assert all(asked.sum() == 1 for asked in starred.asked)
+    named = prepare([{"a": {"top 5 x": 1.0, "b": 2.0}}], "a")
+    assert named.asked[0].tolist() == [False, False, True] or named.asked[0].sum() == 2
+
+
+def test_documents_of_different_form_and_with_nulls(unchecked):
     rows = [
         {
             "list": [float(n + k) for k in range(1 + n % 3)],
@@ -104,6 +137,14 @@ def test_documents_of_different_form_and_with_nulls():
         fit_predictor(rows[:15], "y", SMALL)
     with pytest.raises(SimonidesError, match="no documents"):
         prepare([], "y")
+    for wrong in ("text", 5, [5], [{"y": 1, "\ud800": 2}]):
+        with pytest.raises(SimonidesError):
+            prepare(wrong, "y")
+    deep: list[object] = [1]
+    for _ in range(3000):
+        deep = [deep]
+    with pytest.raises(SimonidesError):
+        prepare([{"y": 1, "z": deep}], "y")
 
 
 def test_rows_are_those_of_what_was_given_and_keys_of_one_document_are_left_out():

@@ -73,6 +73,8 @@ class AttachedXVal(nn.Module):
     def next_number(self, text: str) -> float:
         """The number that comes next after a text, in its own unit, whatever the token head says."""
         encoded = self.tokenizer(text)
+        if not encoded["input_ids"]:
+            raise SimonidesError("an empty text has nothing that a number could come after; give a text.")
         device = self.direction.device
         with in_eval_mode(self):
             out = self(
@@ -106,11 +108,15 @@ class AttachedXVal(nn.Module):
         place = Path(folder)
         if read_json_object(place / _SETTINGS).get("format") != 1:
             raise SimonidesError(f"{place / _SETTINGS} is of another version; save it again.")
-        model = AutoModelForCausalLM.from_pretrained(
-            str(place / _BASE), local_files_only=True, trust_remote_code=False, use_safetensors=True
-        )
+        try:
+            model = AutoModelForCausalLM.from_pretrained(
+                str(place / _BASE), local_files_only=True, trust_remote_code=False, use_safetensors=True
+            )
+            tensors = load_file(place / _WEIGHTS)
+        except Exception as error:  # whatever damaged files do to the library is told with their place
+            line = " ".join(str(error).split())[:200]
+            raise SimonidesError(f"the model in {place} cannot be opened: {line}") from None
         attached = cls(model, XValTokenizer.from_pretrained(place / _BASE), torch.Generator())
-        tensors = load_file(place / _WEIGHTS)
         own = dict(attached.named_parameters(recurse=False))
         if tensors.keys() != own.keys() or any(tensors[name].shape != own[name].shape for name in own):
             raise SimonidesError(f"{place / _WEIGHTS} does not belong to the model beside it.")
@@ -148,7 +154,8 @@ def attach_xval(model: Any, tokenizer: Any, generator: torch.Generator) -> Attac
     with torch.no_grad():
         for embeddings in (model.get_input_embeddings(), model.get_output_embeddings()):
             # the mean of the others says no word louder than another
-            mean = embeddings.weight[: min(rows, wrapped.number_token_id)].mean(0)
+            mean = embeddings.weight[:rows].mean(0)
             embeddings.weight[rows:] = mean
-            embeddings.weight[wrapped.number_token_id] = mean
+            if wrapped.added:  # else it may have been trained
+                embeddings.weight[wrapped.number_token_id] = mean
     return AttachedXVal(model, wrapped, generator)

@@ -31,6 +31,8 @@ class XValTokenizer:
     Numbers are those of `simonides.papers.numbers.grammar`. They are scaled by one line, (x - centre)/spread, that
     should bring them into [-5, 5], where the first norm keeps them apart.
 
+    `added` says whether it has added [NUM] to the tokenizer.
+
     Arguments:
         tokenizer: of the library; the token [NUM] is added where it is missing.
         centre, spread: of the scale.
@@ -54,7 +56,8 @@ class XValTokenizer:
                 f"centre = {centre}, spread = {spread}; give finite numbers, the spread above zero."
             )
         self.tokenizer, self.centre, self.spread = tokenizer, float(centre), float(spread)
-        if NUMBER_TOKEN not in tokenizer.get_vocab():
+        self.added = NUMBER_TOKEN not in tokenizer.get_vocab()
+        if self.added:
             tokenizer.add_special_tokens({"additional_special_tokens": [NUMBER_TOKEN]}, False)
         self.number_token_id = int(tokenizer.get_vocab()[NUMBER_TOKEN])
 
@@ -68,6 +71,8 @@ class XValTokenizer:
         Raises:
             SimonidesError: when the texts have fewer than two numbers, or all are the same.
         """
+        if isinstance(texts, str):
+            raise SimonidesError("a scale is fitted to a list of texts, and one text came; put it in a list.")
         values = torch.tensor([v for text in texts for v in extract_numbers(text).values], dtype=torch.float64)
         if len(values) < 2 or float(values.std()) == 0:
             raise SimonidesError(f"{len(texts)} texts have {len(values)} numbers, and no spread; set it by hand.")
@@ -128,8 +133,9 @@ class XValTokenizer:
         beside = [value for token, value in zip(ids, values, strict=True) if token == self.number_token_id]
         if len(pieces) != len(beside) + 1:
             raise SimonidesError(f"{len(beside)} tokens {NUMBER_TOKEN} became {len(pieces) - 1} in the text.")
-        # 12 digits hide the rounding of the scale, and are more than 32 bits hold
-        written = [spelled(float(f"{value * self.spread + self.centre:.12g}")) for value in beside]
+        # so many digits hide the rounding of the scale, and are all that 64 or 32 bits hold
+        digits = 7 if isinstance(numbers, Tensor) and numbers.dtype != torch.float64 else 15
+        written = [spelled(float(f"{value * self.spread + self.centre:.{digits}g}")) for value in beside]
         return "".join(text for pair in zip(pieces, (*written, ""), strict=True) for text in pair)
 
     def save_pretrained(self, folder: Path | str) -> None:
@@ -146,9 +152,14 @@ class XValTokenizer:
             SimonidesError: when the folder has no scale, or one of another version.
         """
         settings = read_json_object(Path(folder) / _SETTINGS)
-        if settings.get("grammar") != 1 or not {"centre", "spread"} <= settings.keys():
+        kinds = [isinstance(settings.get(name), (int, float)) for name in ("centre", "spread")]
+        if settings.get("grammar") != 1 or not all(kinds):
             raise SimonidesError(f"{Path(folder) / _SETTINGS} is of another version, or not whole; save it again.")
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        except Exception as error:  # whatever damaged files do to the library is told with their place
+            line = " ".join(str(error).split())[:200]
+            raise SimonidesError(f"the tokenizer in {folder} cannot be opened: {line}") from None
         return cls(tokenizer, settings["centre"], settings["spread"])
 
 
@@ -196,6 +207,8 @@ class NumberCollator:
         ids = padded("input_ids", padding, torch.long)
         present = padded("attention_mask", 0, torch.long)
         numbers = padded("number_embeddings", 1.0, torch.float32)
+        if not bool(numbers.isfinite().all()):
+            raise SimonidesError("a number of the batch is not finite in 32 bits; set the tokenizer's scale.")
         asked = present.bool()
         if self.masked:
             draws = torch.rand(ids.shape, generator=self.generator)

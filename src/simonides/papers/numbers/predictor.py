@@ -17,6 +17,7 @@ from torch import Tensor
 from simonides.base import (
     SimonidesError,
     check_at_least,
+    check_finite,
     check_seed,
     chosen_device,
     new_folder,
@@ -24,12 +25,12 @@ from simonides.base import (
     write_tensors,
     write_text,
 )
-from simonides.papers.numbers.documents import Vocabulary, key_of
+from simonides.papers.numbers.documents import PathPattern, Vocabulary, key_of
 from simonides.papers.numbers.encodings import make_encoding
 from simonides.papers.numbers.model import NumberModel, NumberModelConfig, model_config
 from simonides.papers.numbers.number_features import ScaledEmbedding
-from simonides.papers.numbers.sequences import NumberSequences, encode
-from simonides.papers.numbers.tabular import Document, Prepared, Scale, prepare
+from simonides.papers.numbers.sequences import SPECIAL, NumberSequences, encode
+from simonides.papers.numbers.tabular import Document, Prepared, Scale, prepare, scale_of
 from simonides.papers.numbers.training import NumberTraining, read_numbers, train_numbers
 from simonides.training import History
 
@@ -66,7 +67,7 @@ class PredictorConfig:
         check_seed(self.seed)
         if self.d % self.heads:
             raise SimonidesError(f"d = {self.d} does not part into {self.heads} heads; give a multiple.")
-        if not 0 < self.rate < 1:
+        if not isinstance(self.rate, (int, float)) or not 0 < self.rate < 1:
             raise SimonidesError(f"rate = {self.rate}; give a learning rate above 0 and below 1.")
 
 
@@ -81,6 +82,8 @@ class Filled:
         low, high: an interval; of 90 % of documents as those of the training they cover all numbers of the key. None
             where too few were held out.
         given: what the document had there; None for null.
+        outside: whether a number of the document lies outside the range of the training, or its keys are others than
+            those of any document there.
     """
 
     row: int
@@ -89,6 +92,7 @@ class Filled:
     low: float | None
     high: float | None
     given: float | None
+    outside: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +165,13 @@ class NumberPredictor:
         vocabulary: Vocabulary,
         scales: Mapping[str, Scale],
         margins: Mapping[str, float | None],
+        forms: frozenset[tuple[str, ...]],
+        spells: bool,
     ) -> None:
         self.config, self.mask, self.model = config, mask, model
         self.encoding = make_encoding(config.encoding)
         self.vocabulary, self.scales, self.margins = vocabulary, dict(scales), dict(margins)
+        self.forms, self.spells = forms, spells
 
     def predict(self, documents: Sequence[Document], source: str = "the documents") -> list[Filled]:
         """The numbers at the path, whatever the documents say there.
@@ -178,13 +185,15 @@ class NumberPredictor:
     def fill(self, prepared: Prepared) -> list[Filled]:
         """The same of documents that are prepared."""
         sequences, asked = prepared.sequences(self.vocabulary, self.scales)
+        self._check_words(prepared)
         found = self._read(sequences, asked)
         filled = []
         for row in range(len(prepared)):
+            outside = self._outside(prepared, row)
             places = np.flatnonzero(prepared.asked[row])
             for column, place in enumerate(places):
                 path = prepared.paths[row][place]
-                scale, margin = self.scales[key_of(path)], self.margins.get(key_of(path))
+                scale, margin = self._scale(path), self.margins.get(key_of(path))
                 value, low, high = (float(one[row, column]) for one in found)
                 given = float(prepared.numbers[row][place])
                 known = margin is not None and not np.isnan(value)
@@ -196,9 +205,34 @@ class NumberPredictor:
                         low=(low - (margin or 0.0)) * scale.spread + scale.centre if known else None,
                         high=(high + (margin or 0.0)) * scale.spread + scale.centre if known else None,
                         given=None if np.isnan(given) else given,
+                        outside=outside,
                     )
                 )
         return filled
+
+    def _scale(self, path: str) -> Scale:
+        scale = scale_of(path, self.scales)
+        assert scale is not None  # or the sequences had been refused
+        return scale
+
+    def _outside(self, prepared: Prepared, row: int) -> bool:
+        """Whether what a document gives is unlike all documents of the training."""
+        paths, numbers, asked = prepared.paths[row], prepared.numbers[row], prepared.asked[row]
+        if tuple(dict.fromkeys(map(key_of, paths))) not in self.forms:
+            return True
+        pairs = zip(paths, numbers.tolist(), asked.tolist(), strict=True)
+        return any(not marked and not self._scale(p).low <= x <= self._scale(p).high for p, x, marked in pairs)
+
+    def _check_words(self, prepared: Prepared) -> None:
+        """Raise `SimonidesError` where a document has a word that the training had neither whole nor in bytes."""
+        if self.spells:
+            return
+        for row, text in zip(prepared.rows, prepared.texts, strict=True):
+            if unknown := _spelled_part(self.vocabulary, text):
+                raise SimonidesError(
+                    f"document {row} has {unknown!r}, which is in no document of the training: the model cannot read "
+                    "it. Train on documents that have it, or leave it out of all."
+                )
 
     def _read(
         self, sequences: NumberSequences, asked: Bool[Tensor, "n S"], constrained: bool = True
@@ -225,6 +259,8 @@ class NumberPredictor:
             "words": self.vocabulary.words,
             "scales": {key: asdict(scale) for key, scale in self.scales.items()},
             "margins": self.margins,
+            "forms": sorted(self.forms),
+            "spells": self.spells,
         }
         with new_folder(folder) as partial:
             write_text(partial / _SETTINGS, json.dumps(settings, ensure_ascii=False, allow_nan=False) + "\n")
@@ -246,18 +282,46 @@ class NumberPredictor:
             config = PredictorConfig(**settings["config"])
             vocabulary = Vocabulary(tuple(settings["words"]))
             scales = {key: Scale(**scale) for key, scale in settings["scales"].items()}
-            margins = dict(settings["margins"])
-            mask, length = str(settings["mask"]), int(settings["length"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            margins = {
+                key: None if margin is None else _finite(margin) for key, margin in settings["margins"].items()
+            }
+            forms = frozenset(tuple(map(str, form)) for form in settings["forms"])
+            mask, length, spells = str(settings["mask"]), int(settings["length"]), bool(settings["spells"])
+            PathPattern(mask)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise SimonidesError(f"{folder / _SETTINGS} is not whole: {error}; train again.") from None
-        model = NumberModel(_sizes(config, len(vocabulary.words), length), torch.Generator())
         try:
             tensors = load_file(folder / _WEIGHTS)
+            # before anything is made of these sizes
+            if tuple(tensors["trunk.positions"].shape) != (length, config.d):
+                raise KeyError(f"positions of another shape than {length} x {config.d}")
+            model = NumberModel(_sizes(config, len(vocabulary.words), length), torch.Generator())
             model.load_state_dict(tensors)
-        except (SafetensorError, OSError, RuntimeError) as error:
-            line = str(error).splitlines()[0]
+            check_finite(**{name.replace(".", " "): tensor for name, tensor in tensors.items()})
+        except (SafetensorError, OSError, RuntimeError, KeyError) as error:
+            line = (str(error) or type(error).__name__).splitlines()[0]
             raise SimonidesError(f"{folder / _WEIGHTS} does not belong to {_SETTINGS}: {line}") from None
-        return cls(config, mask, model.to(chosen_device(device)).eval(), vocabulary, scales, margins)
+        return cls(
+            config, mask, model.to(chosen_device(device)).eval(), vocabulary, scales, margins, forms, spells
+        )
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not np.isfinite(value):
+        raise ValueError(f"{value!r} is no finite number")
+    return float(value)
+
+
+def _spelled_part(vocabulary: Vocabulary, text: str) -> str:
+    """The first part of a text that is written in bytes, for want of a word; empty where there is none."""
+    found = bytearray()
+    for symbol in vocabulary.encode(text)[0]:
+        byte = symbol - len(SPECIAL)
+        if 0 <= byte < 256:
+            found.append(byte)
+        elif found:
+            break
+    return found.decode("utf-8", "replace")
 
 
 def _sizes(config: PredictorConfig, words: int, length: int) -> NumberModelConfig:
@@ -325,8 +389,9 @@ def fit_predictor(
     begin = time.perf_counter()
     trained = train_numbers(sequences, encoding, sizes, [generator], training, asked, chosen, progress=progress)
     seconds = time.perf_counter() - begin
-    bare = NumberPredictor(config, mask, trained.models[0], vocabulary, scales, {})
-    predictor = NumberPredictor(config, mask, trained.models[0], vocabulary, scales, _margins(bare, calibration))
+    spells = any(_spelled_part(vocabulary, text) for text in train.texts)
+    predictor = NumberPredictor(config, mask, trained.models[0], vocabulary, scales, {}, train.forms, spells)
+    predictor.margins = _margins(predictor, calibration)
     filled = predictor.fill(test)
     return Fitted(
         predictor=predictor,
@@ -356,7 +421,7 @@ def _margins(predictor: NumberPredictor, calibration: Prepared) -> dict[str, flo
     for row in range(len(calibration)):
         for column, place in enumerate(np.flatnonzero(calibration.asked[row])):
             key = key_of(calibration.paths[row][place])
-            scale = predictor.scales[key]
+            scale = predictor._scale(calibration.paths[row][place])
             truth = (calibration.numbers[row][place] - scale.centre) / scale.spread
             miss = max(float(low[row, column]) - truth, truth - float(high[row, column]))
             own = misses.setdefault(key, {})
@@ -376,13 +441,20 @@ def _qualities(
     free = predictor._read(sequences, asked, constrained=False)[0]
     free = free[torch.arange(free.shape[1]) < asked.sum(1, keepdim=True)]
     linear = _linear_errors(train, test)
+    one_form = len(set(train.paths)) == 1
+    asked_of: dict[str, list[float]] = {}
+    for paths, numbers, marked in zip(train.paths, train.numbers, train.asked, strict=True):
+        for place in np.flatnonzero(marked):
+            asked_of.setdefault(key_of(paths[place]), []).append(float(numbers[place]))
+    train_mean = {key: float(np.mean(values)) for key, values in asked_of.items()}
     found = []
     for key in dict.fromkeys(key_of(one.path) for one in filled):
         own = [one for one in filled if key_of(one.path) == key]
         said = torch.tensor([float(free[n]) for n, one in enumerate(filled) if key_of(one.path) == key])
         truth = np.array([one.given for one in own], dtype=float)
         errors = np.array([one.value for one in own]) - truth
-        spread = truth - truth.mean()
+        varies = np.ptp(truth) > 1e-12 * np.abs(truth).max()
+        means = np.array([predictor._scale(one.path).centre for one in own]) if one_form else train_mean[key]
         error = float(np.sqrt(np.nanmean(errors**2)))
         inside = [
             one.low <= t <= one.high
@@ -394,9 +466,9 @@ def _qualities(
                 key=key,
                 numbers=len(own),
                 error=error,
-                constant=float(np.sqrt(np.mean((truth - predictor.scales[key].centre) ** 2))),
+                constant=float(np.sqrt(np.mean((truth - means) ** 2))),
                 linear=linear.get(key),
-                explained=1 - error**2 / float(np.mean(spread**2)) if np.any(spread) else None,
+                explained=1 - (error / float(np.std(truth))) ** 2 if varies else None,
                 covered=float(np.mean(inside)) if inside else None,
                 invalid=float(said.isnan().double().mean()),
             )

@@ -1,6 +1,7 @@
 """Documents as a number model reads them: their texts, which number is which, scales by key, and what is asked for."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,19 +13,32 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from simonides.base import SimonidesError, suggest
-from simonides.papers.numbers.documents import PathPattern, Vocabulary, compact, key_of, number_paths
+from simonides.papers.numbers.documents import PathPattern, Vocabulary, compact, key_of, number_paths, path_of
 from simonides.papers.numbers.grammar import extract_numbers
 from simonides.papers.numbers.sequences import NumberSequences
 
 Document = Mapping[str, Any]
+# numbers that differ by less, as a share of the largest, are the same
+_ROUNDING = 1e-12
+_SMALLEST, _LARGEST = 1e-150, 1e150
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
-    """x -> (x - centre)/spread."""
+    """x -> (x - centre)/spread, fitted to numbers from low to high."""
 
     centre: float
     spread: float
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        values = (self.centre, self.spread, self.low, self.high)
+        if (
+            not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values)
+            or self.spread <= 0
+        ):
+            raise ValueError(f"the scale {values} is not finite, or its spread not above zero")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,18 +79,37 @@ class Prepared:
 
     def with_keys(self, known: Mapping[str, Scale]) -> list[int]:
         """Rows whose numbers all have a scale."""
-        return [row for row, paths in enumerate(self.paths) if all(key_of(path) in known for path in paths)]
+        return [row for row, paths in enumerate(self.paths) if all(scale_of(path, known) for path in paths)]
+
+    @property
+    def forms(self) -> frozenset[tuple[str, ...]]:
+        """The keys of the numbers of documents, in order."""
+        return frozenset(tuple(dict.fromkeys(map(key_of, paths))) for paths in self.paths)
 
     def scales(self) -> dict[str, Scale]:
-        """Mean and standard deviation of the numbers of each key; a spread of 1 where they do not differ."""
+        """Mean and standard deviation of the numbers of each key, or of each path where all documents have the same.
+
+        The spread is 1 where numbers do not differ by more than rounding.
+
+        Raises:
+            SimonidesError: when the squares of a key's numbers are not in 64 bits.
+        """
+        one_form = len(set(self.paths)) == 1
         by_key: dict[str, list[float]] = defaultdict(list)
         for paths, numbers in zip(self.paths, self.numbers, strict=True):
             for path, number in zip(paths, numbers.tolist(), strict=True):
-                by_key[key_of(path)].append(number)
+                by_key[path if one_form else key_of(path)].append(number)
         found = {}
         for key, values in by_key.items():
-            spread = float(np.std(values))
-            found[key] = Scale(centre=float(np.mean(values)), spread=spread if spread > 0 else 1.0)
+            largest = max(abs(min(values)), abs(max(values)))
+            if largest and not _SMALLEST < largest < _LARGEST:
+                raise SimonidesError(
+                    f"the numbers at {key or 'names of keys'} are as large as {largest:g}, and their squares not in 64 "
+                    "bits; scale them."
+                )
+            centre, spread = float(np.mean(values)), float(np.std(values))
+            flat = spread <= _ROUNDING * largest
+            found[key] = Scale(centre=centre, spread=1.0 if flat else spread, low=min(values), high=max(values))
         return found
 
     def sequences(
@@ -90,12 +123,12 @@ class Prepared:
         sequences = vocabulary.sequences(self.texts)
         scaled, marked = [], []
         for row, paths, numbers, asked in zip(self.rows, self.paths, self.numbers, self.asked, strict=True):
-            own = [scales.get(key_of(path)) for path in paths]
+            own = [scale_of(path, scales) for path in paths]
             if None in own:
-                key = key_of(paths[own.index(None)])
+                path = paths[own.index(None)]
                 raise SimonidesError(
-                    f"document {row} has a number at {key}, where no document of the training had one; "
-                    f"{suggest(key, scales)}"
+                    f"document {row} has a number at {path or 'the name of a key'}, where no document of the training "
+                    f"had one; {suggest(path, filter(None, scales))}"
                 )
             centres = np.array([scale.centre for scale in own if scale is not None])
             spreads = np.array([scale.spread for scale in own if scale is not None])
@@ -109,8 +142,15 @@ class Prepared:
         return own_sequences, asked_symbols
 
 
+def scale_of(path: str, scales: Mapping[str, Scale]) -> Scale | None:
+    """The scale of a path, or of its key; None where there is none."""
+    return scales.get(path) or scales.get(key_of(path))
+
+
 def prepare(documents: Sequence[Document], mask: str, source: str = "the documents") -> Prepared:
     """Documents with the numbers at a path asked for; null stands for one that is not known.
+
+    Their keys are put in the order of the alphabet: the order in which a document has them says nothing.
 
     Arguments:
         documents: what JSON can say.
@@ -120,26 +160,34 @@ def prepare(documents: Sequence[Document], mask: str, source: str = "the documen
     Raises:
         SimonidesError: when there are none, the path cannot be read, or a document has nothing there.
     """
+    if not isinstance(documents, Sequence) or isinstance(documents, str):
+        raise SimonidesError(f"{source} came as {type(documents).__name__}; give a list of dictionaries.")
     if not documents:
         raise SimonidesError(f"{source} has no documents; give at least one.")
     pattern = PathPattern(mask)
     texts, paths, numbers, asked = [], [], [], []
     for row, document in enumerate(documents, start=1):
+        if not isinstance(document, Mapping):
+            raise SimonidesError(f"{source}, document {row} is {type(document).__name__}; give a dictionary.")
         try:
-            # what is no JSON is told, and arrays are lists
-            filled, empty = _filled(json.loads(compact(document)), pattern, "")
+            filled, empty = _filled(_ordered(json.loads(compact(document))), pattern, ())
+            text = compact(filled)
+            text.encode()
+            own_paths = number_paths(filled)
+            values = np.array(extract_numbers(text).values)
+        except UnicodeEncodeError:
+            raise SimonidesError(f"{source}, document {row} holds half a character; repair it.") from None
+        except RecursionError:
+            raise SimonidesError(f"{source}, document {row} is nested too deeply; flatten it.") from None
         except SimonidesError as error:
             raise SimonidesError(f"{source}, document {row}: {error}") from None
-        own_paths = number_paths(filled)
         marked = np.array([pattern.meets(path) for path in own_paths], dtype=bool)
         if not marked.any():
-            known = sorted({key_of(path) for path in own_paths})
+            known = sorted({key_of(path) for path in own_paths if path})
             raise SimonidesError(
                 f"{source}, document {row} has no number at {mask!r}; it has numbers at "
                 f"{', '.join(known[:8]) or 'no place'}{' ...' if len(known) > 8 else ''}."
             )
-        text = compact(filled)
-        values = np.array(extract_numbers(text).values)
         values[[path in empty for path in own_paths]] = np.nan
         texts.append(text)
         paths.append(tuple(own_paths))
@@ -154,22 +202,21 @@ def prepare(documents: Sequence[Document], mask: str, source: str = "the documen
     )
 
 
-def _filled(value: Any, pattern: PathPattern, path: str) -> tuple[Any, set[str]]:
+def _ordered(value: Any) -> Any:
+    """The same with keys in the order of the alphabet."""
+    if isinstance(value, dict):
+        return {name: _ordered(value[name]) for name in sorted(value)}
+    return [_ordered(own) for own in value] if isinstance(value, list) else value
+
+
+def _filled(value: Any, pattern: PathPattern, steps: tuple[str | int, ...]) -> tuple[Any, set[str]]:
     """A document with 0 where null is asked for, and the paths of these places."""
-    if isinstance(value, Mapping):
-        parts = {
-            name: _filled(own, pattern, f"{path}.{_name(name)}" if path else _name(name))
-            for name, own in value.items()
-        }
+    if isinstance(value, dict):
+        parts = {name: _filled(own, pattern, (*steps, name)) for name, own in value.items()}
         return {name: own for name, (own, _) in parts.items()}, set().union(*(e for _, e in parts.values()))
     if isinstance(value, list):
-        rows = [_filled(own, pattern, f"{path}[{place}]") for place, own in enumerate(value)]
+        rows = [_filled(own, pattern, (*steps, place)) for place, own in enumerate(value)]
         return [own for own, _ in rows], set().union(*(empty for _, empty in rows))
-    if value is None and path and pattern.meets(path):
-        return 0, {path}
+    if value is None and steps and pattern.meets(path_of(steps)):
+        return 0, {path_of(steps)}
     return value, set()
-
-
-def _name(key: str) -> str:
-    """A key as paths have it."""
-    return number_paths({key: 0})[-1]

@@ -83,10 +83,16 @@ def xval_output(
 
     Of a causal model the label of a position is the next token.
     """
-    if labels is None:
+    if labels is None and number_labels is None:
         return XValOutput(logits=logits, numbers=numbers)
-    said, guessed, wanted = logits, numbers, labels
+    for given in (labels, number_labels):
+        if given is not None and given.shape != numbers.shape:
+            raise SimonidesError(f"labels of shape {list(given.shape)} beside tokens of {list(numbers.shape)}.")
+    wanted = torch.full_like(numbers, -100, dtype=torch.long) if labels is None else labels
+    said, guessed = logits, numbers
     truth = torch.full_like(numbers, torch.nan) if number_labels is None else number_labels.to(numbers)
+    if bool(((wanted != -100) & ((wanted < 0) | (wanted >= logits.shape[-1]))).any()):
+        raise SimonidesError(f"a label is not in the vocabulary of {logits.shape[-1]}; -100 stands for none.")
     if causal:
         said, guessed, wanted, truth = said[:, :-1], guessed[:, :-1], wanted[:, 1:], truth[:, 1:]
     kept, known = wanted != -100, ~truth.isnan()
