@@ -175,6 +175,34 @@ truncate CHECKPOINT --rank 2 --text TEXT --questions RELATIONS.tsv --templates W
 truncate CHECKPOINT --rank 2 --text TEXT --questions STRANGE.csv => Missing [UNK] token from the vocabulary); give
 explore --port 99999 --no-browser => port = 99999 is no port; give one from 1024 to
 explore --port x => invalid
+numbers => Missing subcommand
+numbers train => required
+numbers train WIDE.csv --mask d --out NUMBERS => has 1 documents with all numbers asked for; training needs
+numbers train WIDE.csv --mask e --out NUMBERS => has no number at 'e'; it has numbers at a, b, c, d
+numbers train WIDE.csv --mask d[ --out NUMBERS => the path 'd[' cannot be read at '['
+numbers train WIDE.csv --mask '"\\x"' --out NUMBERS => cannot be read at
+numbers train WIDE.csv --mask '' --out NUMBERS => is empty or no text
+numbers train EMPTY.csv --mask d --out NUMBERS => holds no rows below a header
+numbers train BAD.jsonl --mask d --out NUMBERS => list where an object with names
+numbers train HALFCHAR.jsonl --mask key --out NUMBERS => half a character
+numbers train nowhere.csv --mask d --out NUMBERS => nowhere.csv does not exist
+numbers train FOLDER.csv --mask d --out NUMBERS => is a folder
+numbers train WIDE.csv --mask d --out OTHERS => OTHERS holds something already
+numbers train WIDE.csv --mask d --out FILE => FILE holds something already
+numbers train WIDE.csv --mask d --out NUMBERS --encoding p100 => encoding 'p100' is unknown; did you mean
+numbers train WIDE.csv --mask d --out NUMBERS --steps 0 => steps = 0 is too small
+numbers train WIDE.csv --mask d --out NUMBERS --d 6 => d = 6 does not part into 4 heads
+numbers train WIDE.csv --mask d --out NUMBERS --rate nan => rate = nan; give a learning rate
+numbers train WIDE.csv --mask d --out NUMBERS --seed -1 => seed = -1 is too small
+numbers predict OTHERS WIDE.csv => numbers.json does not exist
+numbers predict nowhere WIDE.csv => nowhere is no folder; give one that
+numbers predict CHECKPOINT WIDE.csv => numbers.json does not exist
+numbers predict OTHERS WIDE.csv --out FILE => FILE exists already; give a new file
+numbers predict OTHERS WIDE.csv --out new.csv => new.csv ends in .csv; write .jsonl or .parquet
+numbers compare WIDE.csv --mask d --encodings , => names none; give names
+numbers compare WIDE.csv --mask d --encodings xval,xval => name each once
+numbers compare WIDE.csv --mask d --encodings xval,none => encoding 'none' is unknown
+numbers compare WIDE.csv --mask d --out OTHERS => holds files that simonides did not write
 --nonsense => Expected one of
 -x => Expected one of
 frobnicate => command 'frobnicate' is unknown; did you mean
