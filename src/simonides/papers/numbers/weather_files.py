@@ -68,7 +68,7 @@ class TemperatureRecord:
                 raise SimonidesError(f"{name} = {value}; the record has {most}.")
         check_at_least("count", count, 1)
         known = np.isfinite(self.celsius)
-        windows = np.lib.stride_tricks.sliding_window_view(known, times, axis=1).all(-1)
+        windows = np.asarray(np.lib.stride_tricks.sliding_window_view(known, times, axis=1).all(-1))
         starts = np.flatnonzero(windows.sum(0) >= stations)
         if not len(starts):
             raise SimonidesError(f"no start has {stations} places with {times} values that follow each other.")

@@ -96,6 +96,9 @@ claim = Claim(
             log="",
         ),
     ],
+    finding="Every answer of P10 and P1000 is a step size of the training, in all runs; of xVal one in eleven is. "
+    "Text answers with the nearest value that it has seen, xVal with one between. One of five runs of P10 "
+    "(0.39) leaves its difference in the axis undecided.",
     untested="B1999 and FP15.",
     differs="Two planets of five times, d = 32, 600 steps and 20,000 systems; the four numbers alone are masked; the "
     "gap of axes is (1, 1.5) for two planets, (1, 1.16) for the paper's 2 to 4.",
