@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import re
 from importlib.metadata import version as installed
 
 project = "simonides"
@@ -18,10 +19,14 @@ suppress_warnings = ["myst.header"]
 default_role = "code"
 
 
-def escape_bars(app, what, name, obj, options, lines):
-    """Docstrings write |x| for norms, which reStructuredText would take for a substitution."""
-    lines[:] = [line if line.lstrip().startswith(">>>") else line.replace("|", r"\|") for line in lines]
+def escape_signs(app, what, name, obj, options, lines):
+    """Docstrings write |x| for norms and * among signs, which reStructuredText would take for marks of its own."""
+
+    def escaped(line):
+        return re.sub(r"(?<= )\*(?=,)", r"\\*", line.replace("|", r"\|"))
+
+    lines[:] = [line if line.lstrip().startswith(">>>") else escaped(line) for line in lines]
 
 
 def setup(app):
-    app.connect("autodoc-process-docstring", escape_bars)
+    app.connect("autodoc-process-docstring", escape_signs)
