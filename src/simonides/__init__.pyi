@@ -16,10 +16,7 @@ from .papers.imbalance.corpus import corpus_report as corpus_report
 from .papers.imbalance.meter import FrequencyMeter as FrequencyMeter
 from .papers.multi_index.estimator import MultiIndexRegressor as MultiIndexRegressor
 from .papers.numbers.adapter import attach_xval as attach_xval
-from .papers.numbers.number_tokenizer import XValTokenizer as XValTokenizer
-from .papers.numbers.predictor import NumberPredictor as NumberPredictor
 from .papers.numbers.predictor import fit_predictor as fit_predictor
-from .papers.numbers.xval_model import XValModel as XValModel
 from .papers.teleportation.teleporting import teleport as teleport
 from .papers.teleportation.wrapper import Teleported as Teleported
 from .probes.bench import make_bench as make_bench
