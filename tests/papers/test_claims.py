@@ -42,6 +42,13 @@ TRAINED = {name for name in FILES if name.startswith(("counting/", "induction/",
     "dynamics/sharpness",
     "dynamics/stable-steps",
     "dynamics/five-particles",
+    *(
+        f"numbers/{name}"
+        for name in (
+            *("trees", "multiplication", "continuity", "planets-in-distribution", "planets-out-of-distribution"),
+            *("temperature", "faithful-comparison", "token-efficiency"),  # the last has seconds among its columns
+        )
+    ),
 }
 
 

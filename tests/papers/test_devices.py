@@ -26,7 +26,7 @@ UNSTABLE = {
         *("balanced-control", "cheap-fixes", "linear-softmax", "reweighting", "sign-descent-suffices"),
         "zero-mean-control",
     )
-}
+} | {"numbers/token-efficiency"}  # which has seconds among its columns
 CPU = torch.device("cpu")
 
 

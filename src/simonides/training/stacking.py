@@ -133,12 +133,12 @@ class StackedModel(Stack):
     def run(self, index: int) -> nn.Module:
         """A copy of one of the modules as it is now, where the stack is."""
         state = self._state()
-        # the template stays where it was made
-        model = copy.deepcopy(self.template).to(next(iter(state.values())).device)
+        # a parameter of two names is filled before it is moved, which may part them; the template stays where it is
+        model = copy.deepcopy(self.template)
         with torch.no_grad():
             for name, value in [*model.named_parameters(), *model.named_buffers()]:
-                value.copy_(state[name][index])
-        return model
+                value.copy_(state[name][index].to(value.device))
+        return model.to(next(iter(state.values())).device)
 
     def train(self, mode: bool = True) -> "StackedModel":
         """Set the mode of all models."""
