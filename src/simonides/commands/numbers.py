@@ -133,13 +133,13 @@ def _train(options: Train) -> int:
 def _predict(options: Predict) -> int:
     from dataclasses import asdict
 
-    from simonides.data import read_documents, write_documents
+    from simonides.data import check_document_name, read_documents, write_documents
     from simonides.papers.numbers.predictor import NumberPredictor
 
-    if options.out is not None and options.out.exists():
-        raise SimonidesError(f"{options.out} exists already; give a new file.")
-    if options.out is not None and options.out.suffix.lower() not in (".jsonl", ".parquet"):
-        raise SimonidesError(f"{options.out} ends in {options.out.suffix or 'nothing'}; write .jsonl or .parquet.")
+    if options.out is not None:
+        if options.out.exists():
+            raise SimonidesError(f"{options.out} exists already; give a new file.")
+        check_document_name(options.out)
     predictor = NumberPredictor.load(options.model, options.device)
     filled = predictor.predict(read_documents(options.file), options.file.name)
     if strange := len({one.row for one in filled if one.outside}):

@@ -4,6 +4,7 @@ from .bigrams import read_bigrams as read_bigrams
 from .bigrams import shakespeare as shakespeare
 from .bigrams import synthetic as synthetic
 from .columns import Column as Column
+from .documents import check_document_name as check_document_name
 from .documents import read_documents as read_documents
 from .documents import write_documents as write_documents
 from .fact_table import PACKAGED as PACKAGED

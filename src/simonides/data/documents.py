@@ -51,6 +51,12 @@ def read_documents(path: Path | str) -> list[Document]:
     return [document for _, document in documents]
 
 
+def check_document_name(path: Path) -> None:
+    """Raise `SimonidesError` unless a path ends as a file that `write_documents` writes."""
+    if path.suffix.lower() not in (*_PARQUET, *_OBJECTS[:2]):
+        raise SimonidesError(f"{path} ends in {path.suffix or 'nothing'}; write .jsonl or .parquet.")
+
+
 def write_documents(path: Path, documents: Sequence[Mapping[str, Any]]) -> None:
     """Write records as JSON Lines, or as Parquet where the path ends so; whole or not at all.
 
@@ -59,10 +65,8 @@ def write_documents(path: Path, documents: Sequence[Mapping[str, Any]]) -> None:
     """
     if not documents:
         raise SimonidesError(f"there are no records to write to {path}.")
-    suffix = path.suffix.lower()
-    if suffix not in (*_PARQUET, *_OBJECTS[:2]):
-        raise SimonidesError(f"{path} ends in {suffix or 'nothing'}; write .jsonl or .parquet.")
-    if suffix in _PARQUET:
+    check_document_name(path)
+    if path.suffix.lower() in _PARQUET:
         try:
             table = pl.DataFrame([dict(document) for document in documents], infer_schema_length=None)
         except (pl.exceptions.PolarsError, TypeError) as error:

@@ -185,7 +185,7 @@ class NumberPredictor:
     def fill(self, prepared: Prepared) -> list[Filled]:
         """The same of documents that are prepared."""
         sequences, asked = prepared.sequences(self.vocabulary, self.scales)
-        self._check_words(prepared)
+        self._check_words(prepared, sequences)
         found = self._read(sequences, asked)
         filled = []
         for row in range(len(prepared)):
@@ -223,16 +223,18 @@ class NumberPredictor:
         pairs = zip(paths, numbers.tolist(), asked.tolist(), strict=True)
         return any(not marked and not self._scale(p).low <= x <= self._scale(p).high for p, x, marked in pairs)
 
-    def _check_words(self, prepared: Prepared) -> None:
+    def _check_words(self, prepared: Prepared, sequences: NumberSequences) -> None:
         """Raise `SimonidesError` where a document has a word that the training had neither whole nor in bytes."""
         if self.spells:
             return
-        for row, text in zip(prepared.rows, prepared.texts, strict=True):
-            if unknown := _spelled_part(self.vocabulary, text):
-                raise SimonidesError(
-                    f"document {row} has {unknown!r}, which is in no document of the training: the model cannot read "
-                    "it. Train on documents that have it, or leave it out of all."
-                )
+        rows = _in_bytes(sequences).any(1).nonzero()[:, 0]
+        if len(rows):
+            row = int(rows[0])
+            unknown = _spelled_part(sequences.symbols[row].tolist())
+            raise SimonidesError(
+                f"document {prepared.rows[row]} has {unknown!r}, which is in no document of the training: the model "
+                "cannot read it. Train on documents that have it, or leave it out of all."
+            )
 
     def _read(
         self, sequences: NumberSequences, asked: Bool[Tensor, "n S"], constrained: bool = True
@@ -312,10 +314,15 @@ def _finite(value: Any) -> float:
     return float(value)
 
 
-def _spelled_part(vocabulary: Vocabulary, text: str) -> str:
-    """The first part of a text that is written in bytes, for want of a word; empty where there is none."""
+def _in_bytes(sequences: NumberSequences) -> Bool[Tensor, "n S"]:
+    """Which symbols are bytes, for want of a word."""
+    return (sequences.symbols >= len(SPECIAL)) & (sequences.symbols < len(SPECIAL) + 256)
+
+
+def _spelled_part(symbols: Sequence[int]) -> str:
+    """The first part that is written in bytes; empty where there is none."""
     found = bytearray()
-    for symbol in vocabulary.encode(text)[0]:
+    for symbol in symbols:
         byte = symbol - len(SPECIAL)
         if 0 <= byte < 256:
             found.append(byte)
@@ -355,9 +362,14 @@ def fit_predictor(
         SimonidesError: when there are too few, or one has nothing at the path.
         DivergedTraining: when the loss is no longer finite.
     """
-    config = config or PredictorConfig()
-    chosen = chosen_device(device)
     every = prepare(documents, mask, source)
+    return _fitted(every, mask, config or PredictorConfig(), device, progress, source)
+
+
+def _fitted(
+    every: Prepared, mask: str, config: PredictorConfig, device: str, progress: bool, source: str
+) -> Fitted:
+    chosen = chosen_device(device)
     whole = every.complete
     if len(whole) < _FEWEST:
         raise SimonidesError(
@@ -389,7 +401,7 @@ def fit_predictor(
     begin = time.perf_counter()
     trained = train_numbers(sequences, encoding, sizes, [generator], training, asked, chosen, progress=progress)
     seconds = time.perf_counter() - begin
-    spells = any(_spelled_part(vocabulary, text) for text in train.texts)
+    spells = bool(_in_bytes(sequences).any())
     predictor = NumberPredictor(config, mask, trained.models[0], vocabulary, scales, {}, train.forms, spells)
     predictor.margins = _margins(predictor, calibration)
     filled = predictor.fill(test)
@@ -527,13 +539,13 @@ def compare_encodings(
     for name in encodings:
         make_encoding(name)
     found: list[Fitted] = []
-    texts = prepare(documents, mask, source).texts
-    sequences = Vocabulary.learn(texts).sequences(texts)
+    every = prepare(documents, mask, source)
+    sequences = Vocabulary.learn(every.texts).sequences(every.texts)
     tokens = {name: encode(sequences, make_encoding(name)).tokens.shape[1] for name in encodings}
     for name in encodings:
         steps = max(1, round(config.steps * tokens[encodings[0]] / tokens[name]))
         own = replace(config, encoding=name, steps=steps)
-        found.append(fit_predictor(documents, mask, own, device, progress, source))
+        found.append(_fitted(every, mask, own, device, progress, source))
     return found
 
 
