@@ -6,6 +6,8 @@ from .flow import gradient_flow as gradient_flow
 from .line_search import LineSearch as LineSearch
 from .optimisers import SGD as SGD
 from .optimisers import Adam as Adam
+from .optimisers import AdamW as AdamW
+from .optimisers import Adan as Adan
 from .optimisers import Chain as Chain
 from .optimisers import Muon as Muon
 from .optimisers import NormalisedDescent as NormalisedDescent
@@ -14,6 +16,7 @@ from .particles import Particles as Particles
 from .particles import batch_counts as batch_counts
 from .parts import AdagradScaling as AdagradScaling
 from .parts import AdamScaling as AdamScaling
+from .parts import AdanScaling as AdanScaling
 from .parts import ClipNorm as ClipNorm
 from .parts import Memory as Memory
 from .parts import Momentum as Momentum

@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from simonides.base import SimonidesError, check_not_negative
 from simonides.training.parts import (
     AdamScaling,
+    AdanScaling,
     ClipNorm,
     Memory,
     Momentum,
@@ -148,6 +149,31 @@ def Adam(  # noqa: N802
     if not all(0 <= beta < 1 for beta in betas):
         raise SimonidesError(f"betas = {betas} must both be in [0, 1).")
     return Chain(params, lr, [AdamScaling((float(betas[0]), float(betas[1])), eps)])
+
+
+def AdamW(  # noqa: N802
+    params: Iterable[Tensor],
+    lr: Rate,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 1e-2,
+) -> Chain:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019) of matrices alone, not of gains and biases."""
+    check_not_negative("weight_decay", weight_decay)
+    scaling = AdamScaling((float(betas[0]), float(betas[1])), eps)
+    return Chain(params, lr, [scaling, WeightDecay(weight_decay, vectors=False)])
+
+
+def Adan(  # noqa: N802
+    params: Iterable[Tensor],
+    lr: Rate,
+    betas: tuple[float, float, float] = (0.02, 0.08, 0.01),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> Chain:
+    """Adan (Xie et al. 2022) with decoupled weight decay of matrices alone; betas are the shares of what is new."""
+    check_not_negative("weight_decay", weight_decay)
+    return Chain(params, lr, [AdanScaling(betas, eps), WeightDecay(weight_decay, vectors=False)])
 
 
 def Muon(  # noqa: N802

@@ -124,6 +124,47 @@ class AdamScaling:
 
 
 @dataclass(frozen=True)
+class AdanScaling:
+    """(m + (1 - b2) v)/(sqrt(n) + eps), with running means corrected for their starts (Xie et al. 2022, Adan).
+
+    m of the gradients d, v of their differences d - d', n of (d + (1 - b2) (d - d'))^2, each with
+    mean <- (1 - b) mean + b new; the first difference is zero.
+
+    Arguments:
+        betas: b1, b2, b3, the shares of what is new.
+        eps: added to the root.
+    """
+
+    betas: tuple[float, float, float] = (0.02, 0.08, 0.01)
+    eps: float = 1e-8
+
+    def __call__(
+        self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
+    ) -> list[Tensor]:
+        """The scaled means."""
+        first, second, third = self.betas
+        scaled = []
+        for direction, memory in zip(directions, memories, strict=True):
+            if "step" not in memory:
+                memory.update(
+                    step=0,
+                    before=direction.clone(),
+                    **{name: torch.zeros_like(direction) for name in ("mean", "change", "square")},
+                )
+            memory["step"] += 1
+            change = direction - memory["before"]
+            memory["before"].copy_(direction)
+            memory["mean"].lerp_(direction, first)
+            memory["change"].lerp_(change, second)
+            ahead = direction.add(change, alpha=1 - second)
+            memory["square"].mul_(1 - third).addcmul_(ahead, ahead, value=third)
+            whole = [1 - (1 - beta) ** memory["step"] for beta in self.betas]
+            top = memory["mean"] / whole[0] + (1 - second) * memory["change"] / whole[1]
+            scaled.append(top / ((memory["square"] / whole[2]).sqrt() + self.eps))
+        return scaled
+
+
+@dataclass(frozen=True)
 class AdagradScaling:
     """d/(sqrt(sum of past d^2) + eps) (Duchi, Hazan & Singer 2011)."""
 
@@ -173,15 +214,28 @@ class Orthogonalise:
 
 @dataclass(frozen=True)
 class WeightDecay:
-    """d + decay p; first in a chain it is part of the gradient, last it is decoupled (Loshchilov & Hutter 2019)."""
+    """d + decay p; first in a chain it is part of the gradient, last it is decoupled (Loshchilov & Hutter 2019).
+
+    Arguments:
+        decay: the factor.
+        vectors: whether parameters with no more than one axis longer than 1, such as gains and biases, decay too.
+    """
 
     decay: float
+    vectors: bool = True
 
     def __call__(
         self, directions: list[Tensor], parameters: Sequence[Tensor], memories: Sequence[Memory], stacked: bool
     ) -> list[Tensor]:
         """The directions with the pull towards zero."""
-        return [d.add(p.detach(), alpha=self.decay) for d, p in zip(directions, parameters, strict=True)]
+        return [
+            d.add(p.detach(), alpha=self.decay) if self.vectors or _is_matrix(p, stacked) else d
+            for d, p in zip(directions, parameters, strict=True)
+        ]
+
+
+def _is_matrix(parameter: Tensor, stacked: bool) -> bool:
+    return sum(size > 1 for size in parameter.shape[stacked:]) > 1
 
 
 def sum_by_run(values: Sequence[Tensor], stacked: bool) -> Float[Tensor, "*runs"]:
