@@ -9,6 +9,8 @@ from simonides.training import (
     AdagradScaling,
     Adam,
     AdamScaling,
+    AdamW,
+    Adan,
     Chain,
     ClipNorm,
     Momentum,
@@ -146,3 +148,44 @@ def test_muon_is_torchs_up_to_its_short_type():
     # torch's iteration is in bfloat16
     moved, wanted = one.weight - model(0)[0].weight.float(), other.weight - model(0)[0].weight.float()
     torch.testing.assert_close(moved, wanted, rtol=0.05, atol=0.02)
+
+
+def test_adan_is_its_definition():
+    generator = torch.Generator().manual_seed(0)
+    w = torch.randn(3, 2, generator=generator).requires_grad_()
+    target = torch.randn(3, 2, generator=generator)
+    expected = w.detach().clone().double()
+    optimiser = Adan([w], 0.1, weight_decay=0.01)
+    m, v, n, before = (torch.zeros(3, 2, dtype=torch.float64) for _ in range(4))
+    for step in range(1, 8):
+        gradient = (expected - target) * 3
+        difference = gradient - before if step > 1 else torch.zeros_like(gradient)
+        m = 0.98 * m + 0.02 * gradient
+        v = 0.92 * v + 0.08 * difference
+        n = 0.99 * n + 0.01 * (gradient + 0.92 * difference) ** 2
+        top = m / (1 - 0.98**step) + 0.92 * v / (1 - 0.92**step)
+        expected = expected - 0.1 * (top / ((n / (1 - 0.99**step)).sqrt() + 1e-8) + 0.01 * expected)
+        before = gradient
+        optimiser.zero_grad()
+        (1.5 * (w - target).square().sum()).backward()
+        optimiser.step()
+    torch.testing.assert_close(w.detach(), expected.float(), rtol=1e-4, atol=1e-5)
+
+
+def test_adamw_is_torchs_for_matrices_and_spares_vectors():
+    generator = torch.Generator().manual_seed(0)
+    matrix, vector = torch.randn(3, 2, generator=generator), torch.randn(1, 4, 1, generator=generator)
+    ours = [matrix.clone().requires_grad_(), vector.clone().requires_grad_()]
+    theirs = [matrix.clone().requires_grad_(), vector.clone().requires_grad_()]
+    one = AdamW(ours, 0.01, weight_decay=0.1)
+    other = torch.optim.AdamW(
+        [{"params": theirs[:1], "weight_decay": 0.1}, {"params": theirs[1:], "weight_decay": 0.0}], 0.01
+    )
+    for _ in range(5):
+        for optimiser, parameters in ((one, ours), (other, theirs)):
+            optimiser.zero_grad()
+            sum(p.pow(4).sum() for p in parameters).backward()
+            optimiser.step()
+    for p, q in zip(ours, theirs, strict=True):
+        # the chain decays with the step, torch before it: they differ by rate^2 decay
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)

@@ -17,6 +17,7 @@ from simonides.commands import (
     inspect,
     list_claims,
     numbers,
+    physics,
     pretrain,
     recall,
     record,
@@ -49,6 +50,7 @@ _MODULES = {
     teleport.Teleport: teleport,
     directions.Directions: directions,
     numbers.Numbers: numbers,
+    physics.Physics: physics,
     explore.Explore: explore,
 }
 
@@ -72,6 +74,7 @@ Command = (
     | Annotated[teleport.Teleport, subcommand("teleport")]
     | Annotated[directions.Directions, subcommand("directions")]
     | Annotated[numbers.Numbers, subcommand("numbers")]
+    | Annotated[physics.Physics, subcommand("physics")]
     | Annotated[explore.Explore, subcommand("explore")]
 )
 NAMES = tuple(get_args(command)[0].__name__.lower() for command in get_args(Command))

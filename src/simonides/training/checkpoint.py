@@ -5,6 +5,7 @@ A checkpoint holds parameters, optimiser, generator and history; a snapshot the 
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from simonides.training.stacking import Stack, keep_optimiser_runs
 from simonides.training.state import TrainingState
 
 
-def save_state(state: TrainingState, path: Path, settings: str) -> None:
+def save_state(state: TrainingState, path: Path, settings: Mapping[str, str]) -> None:
     """Write a state; the file is replaced in one step, so it is whole whenever it is there.
 
     Arguments:
         state: what is written; of several processes the first writes.
         path: the file.
-        settings: how updates are made; a resume under others is refused.
+        settings: by name how the training is made; a resume under others is refused.
 
     Raises:
         SimonidesError: when it cannot be written.
@@ -62,7 +63,7 @@ def save_state(state: TrainingState, path: Path, settings: str) -> None:
     write_tensors(path, tensors, {"simonides": json.dumps(about)})
 
 
-def load_state(state: TrainingState, path: Path, settings: str) -> None:
+def load_state(state: TrainingState, path: Path, settings: Mapping[str, str]) -> None:
     """Take a state up again.
 
     Raises:
@@ -95,7 +96,11 @@ def _checksum(tensors: dict[str, Tensor], about: dict[str, Any]) -> str:
 
 
 def _take_up(
-    state: TrainingState, path: Path, tensors: dict[str, Tensor], about: dict[str, Any], settings: str
+    state: TrainingState,
+    path: Path,
+    tensors: dict[str, Tensor],
+    about: dict[str, Any],
+    settings: Mapping[str, str],
 ) -> None:
     device = next(state.model.parameters()).device
     for name, value in _under(tensors, "retired.").items():
@@ -116,7 +121,11 @@ def _take_up(
 
 
 def _go_on(
-    state: TrainingState, path: Path, tensors: dict[str, Tensor], about: dict[str, Any], settings: str
+    state: TrainingState,
+    path: Path,
+    tensors: dict[str, Tensor],
+    about: dict[str, Any],
+    settings: Mapping[str, str],
 ) -> None:
     """Give model and optimiser what a checkpoint holds of them."""
     if isinstance(state.model, Stack) and len(about["runs"]) < state.model.runs:
@@ -154,7 +163,7 @@ def _of_another_model(path: Path) -> SimonidesError:
     return SimonidesError(f"checkpoint {path} is of another model: its tensors have other names or shapes.")
 
 
-def _settings(state: TrainingState, update: str) -> dict[str, str]:
+def _settings(state: TrainingState, told: Mapping[str, str]) -> dict[str, str]:
     """All that a resume must share, in words."""
     groups = [
         {
@@ -168,7 +177,7 @@ def _settings(state: TrainingState, update: str) -> dict[str, str]:
     return {
         "optimiser": type(state.optimiser).__name__,
         "optimiser settings": repr(groups),
-        "update": update,
+        **told,
         "generators": str(len(state.generators)),
     }
 

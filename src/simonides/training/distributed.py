@@ -24,11 +24,15 @@ def share_of(number: int) -> bool:
 
 
 def sum_gradients(model: nn.Module) -> None:
-    """Put the sum over all processes in place of each gradient."""
+    """Put the sum over all processes in place of each gradient; what no process has a gradient of keeps none."""
     if not is_distributed():
         return
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            if parameter.grad is None:  # this process had no batch
-                parameter.grad = torch.zeros_like(parameter)
-            distributed.all_reduce(parameter.grad)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    known = torch.tensor([float(p.grad is not None) for p in trained], device=trained[0].device)
+    distributed.all_reduce(known)
+    for parameter, processes in zip(trained, known.tolist(), strict=True):
+        if not processes:
+            continue
+        if parameter.grad is None:  # this process had no batch
+            parameter.grad = torch.zeros_like(parameter)
+        distributed.all_reduce(parameter.grad)

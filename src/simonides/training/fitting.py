@@ -5,7 +5,7 @@ broken off and goes on from its checkpoint ends with the same bits on the same k
 first axis do not see each other; those that are finished leave the stack.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,7 +128,7 @@ def fit(
         records=records,
         steps=steps,
     )
-    settings = update.told()
+    settings = {"update": update.told(), **(checkpoint.about if checkpoint else {})}
     if checkpoint is not None and Path(checkpoint.path).exists():
         load_state(state, Path(checkpoint.path), settings)
         if state.done > steps:
@@ -318,7 +318,7 @@ class _Loop:
             self._finite(seen)
         self.unseen.clear()
 
-    def save(self, checkpoint: Checkpoint, settings: str) -> None:
+    def save(self, checkpoint: Checkpoint, settings: Mapping[str, str]) -> None:
         """Write the checkpoint, unless the training has diverged."""
         self.look_back()
         stacked = isinstance(self.state.model, Stack)

@@ -146,9 +146,7 @@ def Adam(  # noqa: N802
     Raises:
         SimonidesError: when a beta lies outside [0, 1).
     """
-    if not all(0 <= beta < 1 for beta in betas):
-        raise SimonidesError(f"betas = {betas} must both be in [0, 1).")
-    return Chain(params, lr, [AdamScaling((float(betas[0]), float(betas[1])), eps)])
+    return Chain(params, lr, [_adam_scaling(betas, eps)])
 
 
 def AdamW(  # noqa: N802
@@ -158,9 +156,13 @@ def AdamW(  # noqa: N802
     eps: float = 1e-8,
     weight_decay: float = 1e-2,
 ) -> Chain:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019) of matrices alone, not of gains and biases."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019) of matrices alone, not of gains and biases.
+
+    Raises:
+        SimonidesError: when a beta lies outside [0, 1), or the decay is negative.
+    """
     check_not_negative("weight_decay", weight_decay)
-    scaling = AdamScaling((float(betas[0]), float(betas[1])), eps)
+    scaling = _adam_scaling(betas, eps)
     return Chain(params, lr, [scaling, WeightDecay(weight_decay, vectors=False)])
 
 
@@ -171,8 +173,17 @@ def Adan(  # noqa: N802
     eps: float = 1e-8,
     weight_decay: float = 0.0,
 ) -> Chain:
-    """Adan (Xie et al. 2022) with decoupled weight decay of matrices alone; betas are the shares of what is new."""
+    """Adan (Xie et al. 2022) with decoupled weight decay of matrices alone; betas are the shares of what is new.
+
+    Raises:
+        SimonidesError: when there are not three betas within (0, 1/2), or the decay is negative.
+    """
     check_not_negative("weight_decay", weight_decay)
+    if len(betas) != 3 or not all(0 < beta < 0.5 for beta in betas):
+        raise SimonidesError(
+            f"betas = {betas}; give three shares of what is new, such as (0.02, 0.08, 0.01), where others write 0.98, "
+            "0.92, 0.99 for what is kept."
+        )
     return Chain(params, lr, [AdanScaling(betas, eps), WeightDecay(weight_decay, vectors=False)])
 
 
@@ -181,6 +192,12 @@ def Muon(  # noqa: N802
 ) -> Chain:
     """Nesterov's momentum, then orthogonalisation of each matrix (Jordan et al. 2024, as torch's)."""
     return Chain(params, lr, [Momentum(momentum, average=True, nesterov=True), Orthogonalise(tall=True)], stacked)
+
+
+def _adam_scaling(betas: tuple[float, float], eps: float) -> AdamScaling:
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise SimonidesError(f"betas = {betas} must both be in [0, 1).")
+    return AdamScaling((float(betas[0]), float(betas[1])), eps)
 
 
 def _momentum(beta: float) -> list[Part]:

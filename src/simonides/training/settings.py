@@ -111,10 +111,13 @@ class Checkpoint:
     Arguments:
         path: a file; where it is there already, the training goes on from it.
         every: updates between two writings; 0 writes it only at the end.
+        about: by name what else makes the training what it is, such as the loss and the data; a resume under others is
+            refused.
     """
 
     path: Path | str
     every: int = 0
+    about: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_at_least("every", self.every, 0)

@@ -65,7 +65,7 @@ def test_named_arrays(save, tmp_path):
         ({"times": np.array([0.0, 1, 1, 2, 3])}, "times of the frames do not grow"),
         ({"velues": VALUES}, "velues is unknown; did you mean 'values'"),
         ({"boundaries": np.array([1, 2])}, "boundaries has to be one or two names"),
-        ({"boundaries": np.array(["wall"])}, "2 axes of space; give two boundaries for each"),
+        ({"boundaries": np.array(["wall"])}, "2 axes of space; give the kinds of two faces for each"),
         ({"values": VALUES[0, 0]}, "values has shape .*; expected 4 or 5 or 6 dimensions"),
         ({"values": VALUES[:0]}, "holds nothing: 0 trajectories"),
         ({"values": VALUES.astype(complex)}, "values holds complex128"),

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from simonides.base import SimonidesError
-from simonides.papers.physics.converting import convert, split_trajectories
+from simonides.papers.physics.converting import convert
 from simonides.papers.physics.opening import open_sources
+from simonides.papers.physics.splitting import split_trajectories
 from simonides.papers.physics.statistics_files import measure_statistics, read_statistics
 
 h5py = pytest.importorskip("h5py")

@@ -6,7 +6,6 @@ field of a vocabulary, and processed by blocks that all systems share. Space may
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,6 @@ from torch import Generator, Tensor, nn
 
 from simonides.base import (
     SimonidesError,
-    check_at_least,
-    check_name,
-    check_not_negative,
     json_text,
     new_folder,
     read_json_object,
@@ -28,89 +24,12 @@ from simonides.base import (
     write_tensors,
     write_text,
 )
-from simonides.papers.physics.patches import STRIDES, ReadOut, Stem, check_patches, uniform
-from simonides.papers.physics.simulations import BOUNDARY_KINDS, is_periodic
-from simonides.papers.physics.spacetime import WRAPS, Block
+from simonides.papers.physics.avit_config import AViTConfig, check_names
+from simonides.papers.physics.patches import ReadOut, Stem, check_patches, uniform
+from simonides.papers.physics.simulations import BOUNDARY_KINDS, check_boundaries, is_periodic
+from simonides.papers.physics.spacetime import Block
 
-PREDICTIONS = ("state", "delta")
-# width, heads and blocks; the first four are the paper's
-SIZES = {
-    "Ti": (192, 3, 12),
-    "S": (384, 6, 12),
-    "B": (768, 12, 12),
-    "L": (1024, 16, 24),
-    "mini": (96, 3, 4),
-    "micro": (64, 2, 3),
-}
 Boundaries = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class AViTConfig:
-    """What a model is made of.
-
-    Arguments:
-        fields: the vocabulary, as "system:field"; the place of a name is its label.
-        d, heads, blocks: width, attention heads, blocks.
-        dimensions: axes of space, 1 to 3.
-        patch: cells along each side of a token: 16, 8 or 4.
-        predict: "state", the next frame itself, as in the paper; or "delta", what is added to the last frame, in units
-            of the window's own increments.
-        normalise: whether fields are normalised by the window (Kim et al. 2022, without the learned affine map).
-        wrap: how distances are taken on periodic axes: "shift", or "official" for released weights.
-        faces: whether tokens at walls and open faces are told of them by a learned vector, zero at first; the paper's
-            model knows only whether an axis is periodic.
-        layer_scale: gains of residual paths at first.
-        drop_path: share of the samples that skip a path of the last block in training, rising from 0 in the first.
-    """
-
-    fields: tuple[str, ...]
-    d: int = 96
-    heads: int = 3
-    blocks: int = 4
-    dimensions: int = 2
-    patch: int = 8
-    predict: str = "delta"
-    normalise: bool = True
-    wrap: str = "shift"
-    faces: bool = False
-    layer_scale: float = 1e-6
-    drop_path: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("d", "heads", "blocks", "dimensions"):
-            check_at_least(name, getattr(self, name), 1)
-        check_names(self.fields)
-        if self.d % 4 or self.d % self.heads:
-            raise SimonidesError(f"d = {self.d} has to be a multiple of 4 and of the {self.heads} heads.")
-        if self.dimensions > 3:
-            raise SimonidesError(f"dimensions = {self.dimensions}; space has one, two or three axes.")
-        if self.patch not in STRIDES:
-            raise SimonidesError(f"patch = {self.patch}; give one of {', '.join(map(str, STRIDES))}.")
-        check_name("predict", self.predict, PREDICTIONS)
-        check_name("wrap", self.wrap, WRAPS)
-        check_not_negative("layer_scale", self.layer_scale)
-        if not 0 <= self.drop_path < 1:
-            raise SimonidesError(f"drop_path = {self.drop_path}; give a share of at least 0 and below 1.")
-
-
-def paper_config(size: str, fields: Iterable[str], **changes: Any) -> AViTConfig:
-    """The paper's setting of a size: "Ti", "S", "B" or "L"; "mini" and "micro" are for a processor without a GPU.
-
-    Arguments:
-        size: a name in `SIZES`.
-        fields: the vocabulary.
-        changes: other settings.
-
-    Raises:
-        SimonidesError: when the size is unknown.
-    """
-    check_name("size", size, SIZES)
-    d, heads, blocks = SIZES[size]
-    paper: dict[str, Any] = {"d": d, "heads": heads, "blocks": blocks, "fields": tuple(fields)}
-    if size in ("Ti", "S", "B", "L"):
-        paper |= {"patch": 16, "predict": "state", "drop_path": 0.2}
-    return AViTConfig(**{**paper, **changes})
 
 
 class AViT(nn.Module):
@@ -195,7 +114,7 @@ class AViT(nn.Module):
         cells = ((window - mean) / scale).movedim(2, -1)
         stream = self.stem(cells, labels)
         if self.config.faces:
-            stream = self._told_of_faces(stream, boundaries)
+            stream = self._with_faces(stream, boundaries)
         periodic = is_periodic(boundaries)
         for number, block in enumerate(self.blocks, start=1):
             drawn = generator if self.training else None
@@ -217,7 +136,7 @@ class AViT(nn.Module):
             moved = window.diff(dim=1).square().mean((1, *space)).sqrt()
             return torch.maximum(moved.reshape(floor.shape), floor)
 
-    def _told_of_faces(self, stream: Tensor, boundaries: Boundaries) -> Tensor:
+    def _with_faces(self, stream: Tensor, boundaries: Boundaries) -> Tensor:
         for axis, kinds in enumerate(boundaries):
             along = torch.zeros(stream.shape[2 + axis], self.config.d, device=stream.device, dtype=stream.dtype)
             for place, kind in ((0, kinds[0]), (-1, kinds[1])):
@@ -233,17 +152,16 @@ class AViT(nn.Module):
         return stream
 
     def _check(self, window: Tensor, fields: int, boundaries: Boundaries) -> None:
-        if window.dim() != 3 + self.config.dimensions or window.shape[2] != fields:
+        if window.dim() != 3 + self.config.dimensions or window.shape[2] != fields or 0 in window.shape:
             raise SimonidesError(
                 f"the window has shape {list(window.shape)}; expected batch x time x {fields} fields x "
-                f"{self.config.dimensions} axes of space."
+                f"{self.config.dimensions} axes of space, none of them empty."
             )
+        kind = self.stem.columns.dtype
+        if window.dtype != kind:
+            raise SimonidesError(f"the window is {window.dtype}; the model computes in {kind}. Convert it.")
         check_patches(tuple(window.shape[3:]), self.config.patch, "the window")
-        if len(boundaries) != self.config.dimensions:
-            raise SimonidesError(f"boundaries {boundaries}; give the two faces of {self.config.dimensions} axes.")
-        for faces in boundaries:
-            for kind in faces:
-                check_name("boundary", kind, BOUNDARY_KINDS)
+        check_boundaries("the window", boundaries, self.config.dimensions)
 
     def add_fields(self, fields: Iterable[str], generator: Generator) -> None:
         """Append fields to the vocabulary: new columns and kernels, the old ones kept.
@@ -320,7 +238,7 @@ class AViT(nn.Module):
             config = AViTConfig(**settings, fields=tuple(fields))
             model = cls(config, torch.Generator().manual_seed(0))
             stored = load_file(folder / "model.safetensors")
-        except (OSError, SafetensorError, TypeError, KeyError) as error:
+        except (OSError, SafetensorError, TypeError, KeyError, RuntimeError) as error:
             raise SimonidesError(f"the model in {folder} cannot be read: {error}.") from None
         load_weights(model, stored, str(folder))
         return model
@@ -345,17 +263,3 @@ def load_weights(model: nn.Module, stored: Mapping[str, Tensor], place: str) -> 
         if not bool(torch.isfinite(value).all()):
             raise SimonidesError(f"{place}: {name} holds numbers that are not finite.")
     model.load_state_dict(stored)
-
-
-def check_names(fields: tuple[str, ...]) -> None:
-    """Raise `SimonidesError` unless these are different names of the form "system:field"."""
-    if not isinstance(fields, tuple) or not fields:
-        raise SimonidesError(
-            f"fields came as {fields!r}; give a tuple of names, such as ('shallow-water:height',)."
-        )
-    for name in fields:
-        if not isinstance(name, str) or not all(name.partition(":")[::2]):
-            raise SimonidesError(f"the field {name!r} is not of the form system:field, as shallow-water:height.")
-    if len(set(fields)) < len(fields):
-        twice = next(name for name in fields if fields.count(name) > 1)
-        raise SimonidesError(f"the field {twice!r} is there twice.")

@@ -1,4 +1,4 @@
-"""Rivals at equal budget: a local linear map, a U-Net and a Fourier neural operator, for one system each."""
+"""Baselines at equal budget: a local linear map, a U-Net and a Fourier neural operator, for one system each."""
 
 from dataclasses import dataclass
 
@@ -48,10 +48,13 @@ def fit_linear(pool: Pool, generator: Generator) -> LinearMap:
     windows = pool.drawn(_WINDOWS, generator)
     rows = _neighbours(windows).flatten(0, 2).double()
     change = (windows.following[:, 0] - windows.seen[:, -1]).movedim(1, -1).flatten(0, 2).double()
-    gram = rows.mT @ rows
+    # fields of any unit count alike
+    units = rows.square().mean(0).sqrt().clamp_min(1e-30)
+    rows = rows / units
     # fields that repeat each other leave directions free: a tiny ridge keeps to the smallest solution
-    ridge = 1e-8 * gram.diagonal().mean() * torch.eye(len(gram), dtype=torch.float64)
-    return LinearMap(weights=torch.linalg.solve(gram + ridge, rows.mT @ change).float())
+    gram = rows.mT @ rows
+    ridge = 1e-8 * len(rows) * torch.eye(len(gram), dtype=torch.float64)
+    return LinearMap(weights=(torch.linalg.solve(gram + ridge, rows.mT @ change) / units[:, None]).float())
 
 
 def _neighbours(windows: Windows) -> Float[Tensor, "batch nx ny inputs"]:
@@ -151,7 +154,7 @@ class FourierOperator(nn.Module):
         return torch.einsum("fc,bcxy->bfxy", self.last, values)
 
 
-class Rival(nn.Module):
+class Baseline(nn.Module):
     """A network in the frame of the AViT: its input is normalised by the window, and it adds to the last frame.
 
     Arguments:
@@ -172,9 +175,9 @@ class Rival(nn.Module):
         return seen[:, -1] + change * torch.maximum(increment[:, 0], 0.01 * scale[:, 0])
 
 
-def train_rival(
+def train_baseline(
     kind: str, source: Source, training: PhysicsTraining, generator: Generator, width: int = 24
-) -> Rival:
+) -> Baseline:
     """A network for one system, trained as `pretrain` trains the AViT.
 
     Arguments:
@@ -190,18 +193,28 @@ def train_rival(
     check_name("network", kind, NETWORKS)
     if len(source.shape) != 2 or training.frames < 2:
         raise SimonidesError(f"{source.place}: these networks need two axes of space and windows of two frames.")
+    if min(source.shape) < 4:
+        raise SimonidesError(f"{source.place} has {source.shape} cells; give at least 4 along each axis.")
+    if kind == "unet" and any(cells % 4 for cells in source.shape):
+        raise SimonidesError(
+            f"{source.place} has {source.shape} cells; a U-Net needs multiples of 4 along each axis."
+        )
+    if width < 4 or width % 4:
+        raise SimonidesError(f"width = {width}; give a multiple of 4.")
     mixture = Mixture(
         pools=pools([source], "train", training.frames, training.stride), batch=training.batch, skipped=[0]
     )
+    if mixture.pools[0].frames < 2:
+        raise SimonidesError(f"{source.place} has too few frames for windows of two at stride {training.stride}.")
     fields, frames = len(source.fields), mixture.pools[0].frames
     make = UNet if kind == "unet" else FourierOperator
-    rival = Rival(make(fields * frames, fields, width, generator))
+    baseline = Baseline(make(fields * frames, fields, width, generator))
 
     def loss(model: nn.Module, windows: Windows) -> Tensor:
         return nmse(model(windows), windows.following[:, 0], 2).mean()
 
     fit(
-        rival,
+        baseline,
         loss,
         mixture,
         training.optimiser_of,
@@ -213,4 +226,4 @@ def train_rival(
             schedule=Cosine(steps=training.steps, warmup=min(training.warmup, training.steps // 10), floor=0.01),
         ),
     )
-    return rival.eval()
+    return baseline.eval()

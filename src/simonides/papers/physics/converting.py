@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simonides.base import SimonidesError, check_free, new_folder, progress
-from simonides.papers.physics.file_source import Boundaries, FileSource
+from simonides.papers.physics.file_source import Boundaries
 from simonides.papers.physics.opening import open_sources
-from simonides.papers.physics.simulations import AXES, SPLITS, Source
+from simonides.papers.physics.simulations import AXES, Source
+from simonides.papers.physics.splitting import split_trajectories
 from simonides.papers.physics.statistics_files import measure_statistics, write_statistics
 from simonides.papers.physics.well_writing import write_well
 
-# a file with fewer trajectories than this has no tenth to give to each split
-_FEWEST = 10
 # of the disk, kept free
 _SPARE = 2**26
 
@@ -44,9 +43,26 @@ def convert(
     out = Path(out)
     check_free(out)
     sources = open_sources(path, system, boundaries)
+    return write_folder(out, sources, shown)
+
+
+def write_folder(out: Path | str, sources: Sequence[Source], shown: bool = False) -> Path:
+    """Write trajectories of one system as a new folder of The Well, with its stats.yaml; gives the folder.
+
+    Arguments:
+        out: a folder that does not exist.
+        sources: what is written; splits are those of `convert`.
+        shown: whether to show how far it has come.
+
+    Raises:
+        SimonidesError: when the sources are of several systems, or do not fit on the disk.
+    """
+    out = Path(out)
+    check_free(out)
     _check_one_system(sources)
-    parts = split_trajectories(sources)
+    parts = _split(sources)
     _check_space(out, sources)
+    axes = getattr(sources[0], "axes", AXES[: len(sources[0].shape)])
     with new_folder(out) as partial, progress(shown) as start:
         advance = start("trajectories", sum(len(chosen) for _, _, chosen in parts))
         written: list[Source] = []
@@ -54,46 +70,23 @@ def convert(
             file = write_well(partial, source, split, chosen)
             written += open_sources(file)
             advance(f"{split}: {file.name}", len(chosen))
-        write_statistics(partial, measure_statistics(written), sources[0].axes)
+        write_statistics(partial, measure_statistics(written), axes)
     return out
 
 
-def split_trajectories(sources: Sequence[Source]) -> list[tuple[Source, str, list[int]]]:
-    """Which trajectories of each source belong to which split.
-
-    Arguments:
-        sources: of one system; either all tell a split or none does.
-
-    Raises:
-        SimonidesError: when some tell a split and some do not, or there is none for training.
-    """
+def _split(sources: Sequence[Source]) -> list[tuple[Source, str, list[int]]]:
+    """Trajectories by split, where all sources tell theirs or none does."""
     told = [source.split for source in sources]
-    if all(told):
-        if "train" not in told:
-            raise SimonidesError(f"{sources[0].place} and what is beside it have no split train.")
-        return [(source, source.split, list(range(source.trajectories))) for source in sources]
-    if any(told):
-        lacking = sources[told.index("")].place
-        raise SimonidesError(f"{lacking} tells no split, others do; convert them one by one.")
-    few = [(source, number) for source in sources if source.trajectories < _FEWEST for number in _all(source)]
-    streams = [few] + [
-        [(source, number) for number in _all(source)] for source in sources if source.trajectories >= _FEWEST
-    ]
-    parts: dict[tuple[int, str], tuple[Source, str, list[int]]] = {}
-    for stream in streams:
-        train = math.ceil(len(stream) * 8 / 10)
-        valid = min(math.ceil(len(stream) / 10), len(stream) - train)
-        for place, (source, number) in enumerate(stream):
-            split = SPLITS[(place >= train) + (place >= train + valid)]
-            parts.setdefault((id(source), split), (source, split, []))[2].append(number)
-    return list(parts.values())
+    if any(told) and not all(told):
+        raise SimonidesError(
+            f"{sources[told.index('')].place} tells no split, others do; convert them one by one."
+        )
+    if any(told) and "train" not in told:
+        raise SimonidesError(f"{sources[0].place} and what is beside it have no split train.")
+    return split_trajectories(sources)
 
 
-def _all(source: Source) -> range:
-    return range(source.trajectories)
-
-
-def _check_one_system(sources: Sequence[FileSource]) -> None:
+def _check_one_system(sources: Sequence[Source]) -> None:
     first = sources[0]
     for source in sources:
         for what, here, there in (
@@ -107,8 +100,9 @@ def _check_one_system(sources: Sequence[FileSource]) -> None:
                     f"{first.place} and {source.place} have different {what}: {there}, {here}. A folder of The Well "
                     "holds one system on one grid; convert them one by one."
                 )
-    if any(axis not in AXES for axis in first.axes):
-        raise SimonidesError(f"{first.place} has the axes {first.axes}; only Cartesian grids are written.")
+    axes = getattr(first, "axes", AXES[: len(first.shape)])
+    if any(axis not in AXES for axis in axes):
+        raise SimonidesError(f"{first.place} has the axes {axes}; only Cartesian grids are written.")
 
 
 def _check_space(out: Path, sources: Sequence[Source]) -> None:

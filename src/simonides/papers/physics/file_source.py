@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.base import SimonidesError, check_name
+from simonides.base import SimonidesError
 from simonides.papers.physics.file_handles import Kind, Signature, opened
-from simonides.papers.physics.simulations import AXES, BOUNDARY_KINDS, Source, check_piece
+from simonides.papers.physics.simulations import AXES, BOUNDARY_KINDS, Source, check_boundaries, check_piece
 
 Boundaries = tuple[tuple[str, str], ...]
 # values of a trajectory that are held in memory at once, where all of it is gone through
@@ -151,19 +151,6 @@ class FileSource:
         order = [axes.index(letter) for letter in ("t", "c", "d", *space) if letter in axes]
         sizes = [piece.shape[axes.index(letter)] if letter in axes else 1 for letter in space]
         return piece.transpose(order).reshape(-1, block.components, *sizes)
-
-
-def check_boundaries(place: str, boundaries: Boundaries, dimensions: int) -> None:
-    """Raise `SimonidesError` unless there are two kinds of faces for each axis, both or none of them periodic."""
-    if len(boundaries) != dimensions or any(len(faces) != 2 for faces in boundaries):
-        raise SimonidesError(
-            f"{place} has {dimensions} axes of space; give two boundaries for each, not {boundaries}."
-        )
-    for faces in boundaries:
-        for kind in faces:
-            check_name(f"{place}: boundary", kind, BOUNDARY_KINDS)
-        if faces.count("periodic") == 1:
-            raise SimonidesError(f"{place}: an axis is periodic on both faces or on none, not {faces}.")
 
 
 def chosen_boundaries(

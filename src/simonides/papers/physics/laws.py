@@ -1,7 +1,7 @@
 """How many parameters a model has, in closed form."""
 
-from simonides.base import check_name
-from simonides.papers.physics.avit import SIZES
+from simonides.base import SimonidesError, check_at_least, check_name
+from simonides.papers.physics.avit_config import SIZES
 from simonides.papers.physics.patches import STRIDES
 
 _BUCKETS = 32
@@ -21,12 +21,15 @@ def parameter_count(size: str, fields: int, patch: int = 16, dimensions: int = 2
         released: whether biases of norms count that the released models hold and never use.
 
     Raises:
-        SimonidesError: when the size is unknown.
+        SimonidesError: when the size is unknown, or a number makes no model.
 
     >>> parameter_count("Ti", 12, released=True), parameter_count("S", 12, released=True)
     (7285884, 28979436)
     """
     check_name("size", size, SIZES)
+    check_at_least("fields", fields, 1)
+    if patch not in STRIDES or dimensions not in (1, 2, 3):
+        raise SimonidesError(f"patch = {patch}, dimensions = {dimensions}; give 16, 8 or 4, and 1, 2 or 3.")
     d, heads, blocks = SIZES[size]
     quarter, h = d // 4, d // heads
     # each attention: three projections and one back with biases, norms of queries and keys, a table

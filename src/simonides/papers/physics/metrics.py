@@ -1,10 +1,13 @@
 """Errors of predicted fields: normalised by the field, by its variance, and by bands of its spectrum."""
 
 import itertools
+import math
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from simonides.base import SimonidesError, check_at_least
 
 _SMALL = 1e-7
 
@@ -18,7 +21,7 @@ def nmse(
         answer, truth: fields in physical units.
         axes: how many axes of space there are, the last ones.
     """
-    space = tuple(range(-axes, 0))
+    space = _space(answer, truth, axes)
     return (answer - truth).square().mean(space) / (_SMALL + truth.square().mean(space))
 
 
@@ -36,8 +39,18 @@ def vrmse(
 
     A field with a large mean, such as a pressure, looks easy by `nrmse`; here 1 is the error of its spatial mean.
     """
-    space = tuple(range(-axes, 0))
+    space = _space(answer, truth, axes)
     return ((answer - truth).square().mean(space) / (_SMALL + truth.var(space))).sqrt()
+
+
+def _space(answer: Tensor, truth: Tensor, axes: int) -> tuple[int, ...]:
+    """The axes of space, where both tensors have the same shape and more than one cell."""
+    if not 1 <= axes <= 3 or answer.shape != truth.shape or truth.dim() < axes or truth.shape[-axes:].numel() < 2:
+        raise SimonidesError(
+            f"answer and truth have the shapes {list(answer.shape)} and {list(truth.shape)}; expected the same one, "
+            f"with {axes} axes of space (1 to 3) last and more than one cell."
+        )
+    return tuple(range(-axes, 0))
 
 
 def band_errors(
@@ -48,26 +61,34 @@ def band_errors(
 ) -> Float[Tensor, "*batch_fields bands"]:
     """Root of the error's power over the truth's in bands of wave number, from large structures to small.
 
-    Bands are equal in the logarithm of the wave number, from 1 to half the cells of the shortest axis; axes that are
-    not periodic are mirrored first, which is done for all. 1 is the error of a field without this band.
+    Bands are equal in the logarithm of the wave number from 1 to half the cells of the shortest axis; the last has all
+    above as well, such as the checkerboard. Fields are mirrored along each axis first, whether it is periodic or not. 1
+    is the error of a field without this band; a band without power counts as one of a millionth of the field's root
+    mean square.
 
     Arguments:
         answer, truth: fields.
         axes: how many axes of space there are, the last ones.
         bands: how many.
+
+    Raises:
+        SimonidesError: when shapes differ, or a band holds no wave number of this grid.
     """
+    space = _space(answer, truth, axes)
+    check_at_least("bands", bands, 1)
     error, power = _spectrum(answer - truth, axes), _spectrum(truth, axes)
     shape = truth.shape[-axes:]
     grids = torch.meshgrid(*[torch.fft.fftfreq(2 * n, 1 / (2 * n)).abs() / 2 for n in shape], indexing="ij")
     wave = torch.stack(grids).square().sum(0).sqrt().to(truth.device)
-    largest = min(shape) / 2
-    edges = torch.logspace(0, torch.log10(torch.tensor(largest)).item(), bands + 1)
-    edges[0], edges[-1] = 0.5, largest + 1e-3
+    edges = torch.logspace(0, math.log10(min(shape) / 2), bands + 1).tolist()
+    edges[0], edges[-1] = 0.25, math.inf
+    floor = 1e-12 * power.sum(space) + 1e-30
     out = []
-    for low, high in itertools.pairwise(edges.tolist()):
-        inside = ((wave >= low) & (wave < high)).to(truth)
-        space = tuple(range(-axes, 0))
-        out.append(((error * inside).sum(space) / ((power * inside).sum(space) + 1e-30)).sqrt())
+    for low, high in itertools.pairwise(edges):
+        inside = ((wave >= low) & (wave < high)).to(truth.device, torch.float64)
+        if not bool(inside.any()):
+            raise SimonidesError(f"{bands} bands on {list(shape)} cells: one holds no wave number; give fewer.")
+        out.append(((error * inside).sum(space) / torch.maximum((power * inside).sum(space), floor)).sqrt())
     return torch.stack(out, -1)
 
 

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from simonides.base import SimonidesError
-from simonides.papers.physics.avit import AViT, AViTConfig, load_weights
+from simonides.papers.physics.avit import AViT, load_weights
+from simonides.papers.physics.avit_config import AViTConfig
 
 # the vocabulary of the released weights: twelve labels, of which two were never used
 RELEASED_FIELDS = (
@@ -88,14 +89,17 @@ def load_released(path: Path | str, fields: tuple[str, ...] = RELEASED_FIELDS) -
         h = tensors["blocks.0.temporal.qnorm.weight"].shape[0]
         blocks = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("blocks."))
         d = 4 * columns.shape[0]
-    except (KeyError, ValueError, IndexError) as error:
-        raise SimonidesError(f"{path} holds no weights of the released model: {error} is missing.") from None
-    if len(fields) != columns.shape[1]:
-        raise SimonidesError(f"{path} has {columns.shape[1]} fields; {len(fields)} names were given: {fields}.")
+        heads = d // h
+    except (KeyError, ValueError, IndexError, ZeroDivisionError) as error:
+        raise SimonidesError(f"{path} holds no weights of the released model ({error}).") from None
+    if columns.dim() != 2 or len(fields) != columns.shape[1]:
+        raise SimonidesError(
+            f"{path} has {list(columns.shape)[1:]} fields; {len(fields)} names were given: {fields}."
+        )
     config = AViTConfig(
         fields=fields,
         d=d,
-        heads=d // h,
+        heads=heads,
         blocks=blocks,
         dimensions=kernel.dim() - 2,
         patch=16,

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from simonides.base import SimonidesError, check_at_least
+from simonides.base import SimonidesError
 from simonides.papers.physics.avit import AViT
 from simonides.papers.physics.metrics import band_errors, vrmse
 from simonides.papers.physics.windows import Pool, Windows
@@ -59,19 +59,16 @@ def roll_out(model: AViT | Step, pool: Pool, windows: int = 4) -> Rollout:
     Arguments:
         model: or any predictor of the frame behind a window.
         pool: of windows with the frames ahead that are to be predicted.
-        windows: how many, evenly spaced over trajectories and times.
+        windows: how many, evenly spaced over trajectories and times; those with a constant frame are left out.
 
     Raises:
-        SimonidesError: when the pool has no window.
+        SimonidesError: when every window has a frame that is constant in all fields, or a prediction has another shape.
     """
-    check_at_least("windows", windows, 1)
-    if not len(pool):
-        raise SimonidesError(f"{pool.source.place} has no window of {pool.frames} frames and {pool.ahead} ahead.")
-    numbers = torch.linspace(0, len(pool) - 1, min(windows, len(pool))).round().long().tolist()
-    given = pool.batch(numbers)
+    given = pool.batch(pool.spread(windows))
     truth, axes = given.following, given.following.dim() - 3
     step = _step_of(model)
-    predicted = continued(step, given, pool.ahead)
+    with torch.no_grad():
+        predicted = continued(step, given, pool.ahead)
     last = given.seen[:, -1:].expand_as(truth)
     moved = given.seen[:, -1:] - given.seen[:, -2:-1] if given.seen.shape[1] > 1 else torch.zeros_like(last)
     counts = torch.arange(1, pool.ahead + 1).reshape(1, -1, *[1] * (axes + 1))
@@ -103,12 +100,20 @@ def _step_of(model: AViT | Step) -> Step:
 
 
 def continued(step: Step, given: Windows, steps: int) -> Float[Tensor, "batch steps fields *space"]:
-    """Frames predicted one after the other: each is appended to its window, whose oldest frame is dropped."""
+    """Frames predicted one after the other: each is appended to its window, whose oldest frame is dropped.
+
+    Raises:
+        SimonidesError: when a prediction has another shape than a frame.
+    """
     seen, out = given.seen, []
     for _ in range(steps):
         answer = step(
             Windows(seen=seen, following=given.following, fields=given.fields, boundaries=given.boundaries)
         )
+        if answer.shape != seen[:, 0].shape:
+            raise SimonidesError(
+                f"the predictor gives frames of shape {list(answer.shape)}, not {list(seen[:, 0].shape)}."
+            )
         out.append(answer)
         seen = torch.cat([seen[:, 1:], answer[:, None]], 1)
     return torch.stack(out, 1)

@@ -178,13 +178,26 @@ def check_piece(source: Source, trajectory: int, start: int, stop: int, stride: 
         )
 
 
+def check_boundaries(place: str, boundaries: tuple[tuple[str, str], ...], dimensions: int) -> None:
+    """Raise `SimonidesError` unless there are two kinds of faces for each axis, both or none of them periodic."""
+    if len(boundaries) != dimensions or any(len(faces) != 2 for faces in boundaries):
+        raise SimonidesError(
+            f"{place} has {dimensions} axes of space; give the kinds of two faces for each, not {boundaries}."
+        )
+    for faces in boundaries:
+        for kind in faces:
+            check_name(f"{place}: boundary", str(kind), BOUNDARY_KINDS)
+        if faces.count("periodic") == 1:
+            raise SimonidesError(f"{place}: an axis is periodic on both faces or on none, not {faces}.")
+
+
 def is_periodic(boundaries: tuple[tuple[str, str], ...]) -> tuple[bool, ...]:
     """Which axes close upon themselves.
 
     >>> is_periodic((("periodic", "periodic"), ("wall", "open")))
     (True, False)
     """
-    return tuple(faces == ("periodic", "periodic") for faces in boundaries)
+    return tuple(tuple(faces) == ("periodic", "periodic") for faces in boundaries)
 
 
 def spaced(low: float, high: float, cells: int) -> Float[Tensor, " cells"]:

@@ -1,6 +1,5 @@
 """Windows of simulations: which trajectories train and which test, and batches of frames drawn from them."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from torch import Generator, Tensor
 
 from simonides.base import SimonidesError, check_at_least, check_name
 from simonides.papers.physics.simulations import SPLITS, Source
+from simonides.papers.physics.splitting import split_trajectories
 
 SAMPLINGS = ("systems", "sources")
 # windows are drawn anew so often before a source is given up as constant
@@ -45,13 +45,25 @@ class Pool:
         frames: T, of each window.
         stride: frames of the source from one to the next.
         ahead: frames that follow each window.
+
+    Raises:
+        SimonidesError: when the source has too few frames for a window.
     """
 
     source: Source
-    trajectories: range
+    trajectories: Sequence[int]
     frames: int
     stride: int
     ahead: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("frames", "stride", "ahead"):
+            check_at_least(name, getattr(self, name), 1)
+        if self.starts < 1 or not self.trajectories:
+            raise SimonidesError(
+                f"{self.source.place} has {self.source.steps} frames; windows of {self.frames} and {self.ahead} "
+                f"behind, at stride {self.stride}, need {1 + (self.frames + self.ahead - 1) * self.stride}."
+            )
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -68,9 +80,33 @@ class Pool:
 
     def window(self, number: int) -> Float[Tensor, "frames fields *space"]:
         """Frames of one window, those seen and those that follow."""
+        if not 0 <= number < len(self):
+            raise SimonidesError(f"{self.source.place} has windows 0 to {len(self) - 1}; there is no {number}.")
         trajectory, start = self.trajectories[number // self.starts], number % self.starts
         length = (self.frames + self.ahead - 1) * self.stride + 1
-        return self.source.read(trajectory, start, start + length, self.stride)
+        window = self.source.read(trajectory, start, start + length, self.stride)
+        if not bool(torch.isfinite(window).all()):
+            raise SimonidesError(
+                f"{self.source.place}: trajectory {trajectory} holds NaN or infinite numbers between frames {start} "
+                f"and {start + length - 1}; leave it out."
+            )
+        return window
+
+    def spread(self, count: int) -> list[int]:
+        """Numbers of windows evenly spaced over trajectories and times, without those with a constant frame.
+
+        Raises:
+            SimonidesError: when only such windows are found.
+        """
+        check_at_least("count", count, 1)
+        numbers = torch.linspace(0, len(self) - 1, min(count, len(self))).round().long().tolist()
+        kept = [number for number in numbers if not bool(flat_frames(self.window(number)).any())]
+        if not kept:
+            raise SimonidesError(
+                f"{self.source.place}: every window looked at has a frame that is constant in every field; errors of "
+                "these say nothing. Leave the source out."
+            )
+        return kept
 
     def batch(self, numbers: Sequence[int], seed: int = 0) -> Windows:
         """Some of the windows."""
@@ -131,31 +167,17 @@ def flat_frames(window: Float[Tensor, "frames fields *space"]) -> Tensor:
     return (cells.amax(-1) == cells.amin(-1)).all(-1)
 
 
-def split_of(source: Source, split: str) -> range:
-    """The trajectories of a split.
-
-    A source that says which split it is belongs to that one whole; of another one the first 0.8 (rounded up) train, the
-    next 0.1 (rounded up) validate and what remains tests (McCabe et al. 2024).
-
-    >>> from simonides.papers.physics.simulations import Simulations
-    >>> axis = torch.arange(4.0)
-    >>> source = Simulations(system="a", fields=("b",), values=torch.zeros(10, 2, 1, 4), times=torch.arange(2.0),
-    ...     coordinates=(axis,), boundaries=(("wall", "wall"),))
-    >>> [len(split_of(source, name)) for name in ("train", "valid", "test")]
-    [8, 1, 1]
-    """
-    check_name("split", split, SPLITS)
-    count = source.trajectories
-    if source.split:
-        return range(count) if source.split == split else range(0)
-    train = math.ceil(0.8 * count)
-    valid = min(math.ceil(0.1 * count), count - train)
-    edges = (0, train, train + valid, count)
-    place = SPLITS.index(split)
-    return range(edges[place], edges[place + 1])
+def check_equal_times(source: Source) -> None:
+    """Raise `SimonidesError` where the frames of a source are not at equal times, up to a hundredth."""
+    gaps = source.times.double().diff()
+    if len(gaps) and float((gaps - gaps.mean()).abs().max()) > 0.01 * abs(float(gaps.mean())):
+        raise SimonidesError(
+            f"{source.place}: frames are {float(gaps.min()):.4g} to {float(gaps.max()):.4g} apart in time; a window "
+            "has frames at equal times. Resample the data."
+        )
 
 
-def pools(sources: Iterable[Source], split: str, frames: int, stride: int = 1, ahead: int = 1) -> tuple[Pool, ...]:
+def pools(sources: Sequence[Source], split: str, frames: int, stride: int = 1, ahead: int = 1) -> tuple[Pool, ...]:
     """A pool of each source that has trajectories in a split.
 
     A source with too few steps gives windows of fewer frames, at least one (as the released code does).
@@ -172,11 +194,12 @@ def pools(sources: Iterable[Source], split: str, frames: int, stride: int = 1, a
     """
     for name, value in (("frames", frames), ("stride", stride), ("ahead", ahead)):
         check_at_least(name, value, 1)
+    check_name("split", split, SPLITS)
     found = []
-    for source in sources:
-        trajectories = split_of(source, split)
-        if not trajectories:
+    for source, own, trajectories in split_trajectories(sources):
+        if own != split:
             continue
+        check_equal_times(source)
         most = (source.steps - 1) // stride + 1 - ahead
         if most < 1:
             raise SimonidesError(
@@ -187,8 +210,8 @@ def pools(sources: Iterable[Source], split: str, frames: int, stride: int = 1, a
         found.append(pool)
     if not found:
         raise SimonidesError(
-            f"no source has trajectories in the split {split!r}; give at least ten trajectories, or files of "
-            "this split."
+            f"none of {len(list(sources))} sources has trajectories in the split {split!r}; give at least ten "
+            "trajectories, or files of this split."
         )
     return tuple(found)
 

@@ -1,7 +1,7 @@
 """Simulations and models that several claims of this paper make alike."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,10 @@ import torch
 from torch import Generator
 
 from simonides.lab import Runs
-from simonides.papers.physics.avit import AViT, paper_config
-from simonides.papers.physics.pretraining import PhysicsTraining, Trained, finetune, pretrain
+from simonides.papers.physics.avit import AViT
+from simonides.papers.physics.avit_config import paper_config
+from simonides.papers.physics.finetuning import finetune
+from simonides.papers.physics.pretraining import PhysicsTraining, Trained, pretrain
 from simonides.papers.physics.simulating import simulate
 from simonides.papers.physics.simulations import Simulations
 from simonides.papers.physics.windows import vocabulary
@@ -78,7 +80,7 @@ class Setting:
             dataclasses.replace(every.part(slice(count, None)), split="valid"),
         )
 
-    def model(self, sources: Iterable[Simulations], draws: Draws, device: torch.device, **changes: Any) -> AViT:
+    def model(self, sources: Sequence[Simulations], draws: Draws, device: torch.device, **changes: Any) -> AViT:
         """A model that knows the fields of some sources."""
         patch = 16 if self.large else 8
         config = paper_config(self.size, vocabulary(sources), **{"patch": patch, "predict": "delta", **changes})
@@ -88,11 +90,17 @@ class Setting:
         """How it is trained: at the paper's sizes with its batches, rate of Adam and frames."""
         large = {"batch": 1, "accumulate": 5, "frames": 16, "rate": 5e-4, "warmup": 1000}
         small = {"batch": 4, "accumulate": 2, "frames": 4, "rate": 2e-3}
-        chosen: dict[str, Any] = {"steps": self.steps, "stride": 1, **(large if self.large else small), **changes}
+        chosen: dict[str, Any] = {
+            "steps": self.steps,
+            "stride": 1,
+            "validation": 64,
+            **(large if self.large else small),
+            **changes,
+        }
         return PhysicsTraining(**chosen)
 
     def pretrained(
-        self, model: AViT, sources: Iterable[Simulations], draws: Draws, file: Path, **changes: Any
+        self, model: AViT, sources: Sequence[Simulations], draws: Draws, file: Path, **changes: Any
     ) -> Trained:
         """A model trained on several systems."""
         return pretrain(model, sources, self.training(**changes), draws("batches"), file)
@@ -100,7 +108,7 @@ class Setting:
     def finetuned(
         self,
         model: AViT,
-        sources: Iterable[Simulations],
+        sources: Sequence[Simulations],
         draws: Draws,
         file: Path,
         tuned: str = "full",

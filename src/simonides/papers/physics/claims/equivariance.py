@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from simonides.lab import Claim, Grid, Reported, Runs, Threshold, product
 from simonides.lab.figures import Curves
-from simonides.papers.physics.avit import AViT, AViTConfig
+from simonides.papers.physics.avit import AViT
+from simonides.papers.physics.avit_config import AViTConfig
 
 _FIELDS = ("a:first", "a:second", "a:third")
 _PERIODIC = (("periodic", "periodic"), ("periodic", "periodic"))

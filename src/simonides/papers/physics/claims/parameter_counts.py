@@ -8,7 +8,8 @@ from torch import Tensor
 
 from simonides.lab import Claim, Equal, Grid, Reported, Runs, Threshold, product
 from simonides.lab.figures import Overlay
-from simonides.papers.physics.avit import AViT, paper_config
+from simonides.papers.physics.avit import AViT
+from simonides.papers.physics.avit_config import paper_config
 from simonides.papers.physics.laws import parameter_count
 from simonides.papers.physics.released import RELEASED_FIELDS, unused_parameters
 
@@ -35,7 +36,7 @@ def grid(sizes: list[str]) -> Grid:
 
 claim = Claim(
     question="How many parameters have the models of multiple physics pretraining?",
-    statement=r"P \approx 16 d^2 L + \tfrac{9}{8} d^2",
+    statement=r"P \approx 16 d^2 L + \tfrac{7}{2} d^2 + 26 d L",
     source="McCabe et al. (2024), table of model sizes",
     references=["mccabe2024mpp"],
     scales={"smoke": grid(["Ti"]), "desk": grid(["Ti", "S", "B"]), "paper": grid(["Ti", "S", "B", "L"])},

@@ -93,5 +93,6 @@ claim = Claim(
             log="",
         ),
     ],
-    differs="The question is not the paper's; one system, models of 0.2 million parameters on 32 x 32 cells.",
+    differs="The question is not the paper's; one system, models of 0.2 million parameters that predict "
+    "increments, on 32 x 32 cells.",
 )

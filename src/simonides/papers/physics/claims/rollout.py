@@ -28,8 +28,7 @@ def one_run(runs: Runs, generator: Generator, setting: Setting) -> dict[str, flo
         row[f"model_{short}"] = own
         row[f"persistence_{short}"] = last
         row[f"extrapolation_{short}"] = found.extrapolation.mean((0, 2))
-        row[f"five_{short}"] = float(own[4] / last[4])
-        row[f"gone_{short}"] = float(found.blow_up_times().isfinite().double().mean())
+        row[f"five_{short}"] = float((own / last)[:5].max())
     return row
 
 
@@ -60,7 +59,7 @@ claim = Claim(
         Threshold(
             column=f"five_{SHORT[system]}",
             at_most=1.0,
-            says=f"VRMSE at the fifth step over that of the last frame, {system}",
+            says=f"VRMSE over that of the last frame, the largest of steps 1 to 5, {system}",
         )
         for system in PRETRAINED
     ],

@@ -90,5 +90,6 @@ claim = Claim(
             log="y",
         )
     ],
-    differs="Five files of 20 trajectories on 32 x 32 cells, models of 0.2 million parameters, 300 updates.",
+    differs="Five files of 20 trajectories on 32 x 32 cells, models of 0.2 million parameters that "
+    "predict increments, 300 updates.",
 )

@@ -54,7 +54,7 @@ def grid(size: str, cells: int, trajectories: int, steps: int, tuning: int, seed
 
 
 claim = Claim(
-    question="Does a model that has learned advection and diffusion apart learn both together faster?",
+    question="Does a model that has learned advection and diffusion apart predict both together better?",
     statement=r"\partial_t u + c \, \partial_x u = 0, \quad \partial_t u = \nu \, \partial_x^2 u \;\Rightarrow\; "
     r"\partial_t u + c \, \partial_x u = \nu \, \partial_x^2 u",
     source="McCabe et al. (2024), motivating figure",

@@ -1,0 +1,373 @@
+"""Actions of `physics` that need a model: pretrain, finetune, rollout, demo."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from simonides.base import (
+    SimonidesError,
+    check_output_folder,
+    output_folder,
+    read_json_object,
+    say,
+    say_json,
+    tell,
+    write_text,
+)
+from simonides.commands.shared import Json, Quiet
+
+if TYPE_CHECKING:
+    from simonides.papers.physics.avit import AViT
+    from simonides.papers.physics.file_source import FileSource
+    from simonides.papers.physics.pretraining import PhysicsTraining, Trained
+
+_STATE, _MODEL, _SETTINGS = "training.safetensors", "model", "settings.json"
+# may change when a training goes on
+_FREE = ("out", "device", "quiet", "json", "every")
+
+_Data = Annotated[
+    Positional[tuple[Path, ...]], arg(metavar="DATA", help="Files or folders of simulations, of any systems.")
+]
+_Model = Annotated[Positional[Path], arg(metavar="MODEL", help="A folder that pretrain or finetune has written.")]
+_Out = Annotated[Path, arg(metavar="DIR", help="A folder; a training that was broken off there goes on.")]
+_Boundary = Annotated[
+    str | None,
+    arg(metavar="KIND", help="wall, open or periodic: all faces of the domain, where the files do not tell."),
+]
+_Steps = Annotated[int, arg(help="Updates.")]
+_Batch = Annotated[int, arg(help="Windows of a micro-batch, all of one file.")]
+_Accumulate = Annotated[int, arg(help="Micro-batches of an update.")]
+_Rate = Annotated[float, arg(help="The highest learning rate.")]
+_Optimiser = Annotated[Literal["adamw", "adan"], arg(help="Of the training.")]
+_Every = Annotated[int, arg(help="Updates between two looks at the errors.")]
+_Seed = Annotated[int, arg(help="Draws weights and windows.")]
+_Device = Annotated[str, arg(help="auto, cpu, cuda, ...")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrain:
+    """Train a model on several systems at once.
+
+    Under torchrun, micro-batches of an update are shared among processes: with equal results.
+
+    Example: simonides physics pretrain water reaction flow --steps 1000 --out pretrained
+    """
+
+    data: _Data
+    out: _Out
+    size: Annotated[
+        Literal["micro", "mini", "Ti", "S", "B", "L"], arg(help="Ti to L are the paper's, for a GPU.")
+    ] = "mini"
+    patch: Annotated[Literal[4, 8, 16] | None, arg(help="Cells along each side of a token.")] = None
+    predict: Annotated[
+        Literal["state", "delta"] | None, arg(help="The next frame, or what is added to the last one.")
+    ] = None
+    faces: Annotated[bool, arg(help="Tell the model of walls and open faces.")] = False
+    frames: Annotated[int, arg(help="Frames that are seen.")] = 4
+    stride: Annotated[int, arg(help="Frames of a file from one to the next.")] = 1
+    steps: _Steps = 1000
+    batch: _Batch = 8
+    accumulate: _Accumulate = 2
+    rate: _Rate = 2e-3
+    optimiser: _Optimiser = "adamw"
+    sampling: Annotated[
+        Literal["systems", "sources"], arg(help="Draw every system as often as another, or every file.")
+    ] = "systems"
+    jitter: Annotated[bool, arg(help="Shift periodic windows at random, so that patches cut elsewhere.")] = False
+    boundaries: _Boundary = None
+    every: _Every = 100
+    seed: _Seed = 0
+    device: _Device = "auto"
+    quiet: Quiet = False
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finetune:
+    """Train a pretrained model on other systems; fields that it does not know are added.
+
+    Example: simonides physics finetune pretrained compressible --steps 500 --out tuned
+    """
+
+    model: _Model
+    data: _Data
+    out: _Out
+    tuned: Annotated[
+        Literal["full", "middle", "processor", "low-rank"],
+        arg(
+            help="full; middle: fields alone; processor: all but the blocks; low-rank: updates of the blocks too."
+        ),
+    ] = "full"
+    rank: Annotated[int, arg(help="Of the updates with --tuned low-rank.")] = 8
+    stride: Annotated[int | None, arg(help="Frames of a file from one to the next; by default as before.")] = None
+    steps: _Steps = 500
+    batch: _Batch = 8
+    accumulate: Annotated[int, arg(help="Micro-batches of an update.")] = 1
+    rate: Annotated[float, arg(help="The highest learning rate.")] = 1e-3
+    optimiser: _Optimiser = "adamw"
+    jitter: Annotated[bool, arg(help="Shift periodic windows at random.")] = False
+    boundaries: _Boundary = None
+    every: _Every = 100
+    seed: _Seed = 0
+    device: _Device = "auto"
+    quiet: Quiet = False
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """Continue trajectories held out by feeding predictions back, and write a page with errors and a film.
+
+    Example: simonides physics rollout tuned compressible --steps 10 --out rollout-page
+    """
+
+    model: _Model
+    data: _Data
+    out: Annotated[Path | None, arg(metavar="DIR", help="Write a page, its figures, tables and films here.")] = (
+        None
+    )
+    steps: Annotated[int, arg(help="Frames that are predicted.")] = 10
+    windows: Annotated[int, arg(help="Of each file, evenly spaced.")] = 8
+    split: Annotated[Literal["train", "valid", "test"], arg(help="Whose trajectories.")] = "test"
+    stride: Annotated[int | None, arg(help="Frames of a file from one to the next; by default as trained.")] = None
+    boundaries: _Boundary = None
+    device: _Device = "auto"
+    json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """All of it, small: simulate four systems, pretrain on three, fine-tune on the fourth, roll out, write a page.
+
+    Example: simonides physics demo --out physics-demo
+    """
+
+    out: Annotated[Path, arg(metavar="DIR", help="A folder for the page.")] = Path("physics-demo")
+    seed: _Seed = 0
+    quiet: Quiet = False
+
+
+def execute(action: Pretrain | Finetune | Rollout | Demo) -> int:
+    """Read, train or predict, say."""
+    if isinstance(action, Demo):
+        from simonides.base import check_seed
+        from simonides.papers.physics.demo import run_demo
+
+        check_output_folder(action.out)
+        check_seed(action.seed)
+        say(f"page: {run_demo(action.out, action.seed, progress=not action.quiet).resolve()}")
+        return 0
+    if isinstance(action, Rollout):
+        return _rollout(action)
+    return _pretrain(action) if isinstance(action, Pretrain) else _finetune(action)
+
+
+def _opened(paths: tuple[Path, ...], boundaries: str | None) -> tuple["FileSource", ...]:
+    from simonides.papers.physics.opening import open_sources
+
+    if not paths:
+        raise SimonidesError("no data are given; give files or folders of simulations.")
+    return tuple(source for path in paths for source in open_sources(path, None, boundaries))
+
+
+def _pretrain(options: Pretrain) -> int:
+    import torch
+
+    from simonides.base import check_seed, chosen_device
+    from simonides.papers.physics.avit import AViT
+    from simonides.papers.physics.avit_config import paper_config
+    from simonides.papers.physics.pretraining import pretrain
+    from simonides.papers.physics.windows import vocabulary
+
+    check_seed(options.seed)
+    training = _training(options, options.frames, options.stride)
+    sources = _opened(options.data, options.boundaries)
+    chosen = {"patch": options.patch, "predict": options.predict}
+    changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    config = paper_config(
+        options.size, vocabulary(sources), faces=options.faces, dimensions=len(sources[0].shape), **changes
+    )
+    device = chosen_device(options.device)
+    _settle(options.out, options, sources)
+    with _processes():
+        model = AViT(config, torch.Generator().manual_seed(options.seed)).to(device)
+        generator = torch.Generator().manual_seed(options.seed + 1)
+        trained = pretrain(model, sources, training, generator, options.out / _STATE, not options.quiet)
+        return _say_trained(options, trained, training)
+
+
+def _finetune(options: Finetune) -> int:
+    import torch
+
+    from simonides.base import check_seed, chosen_device
+    from simonides.papers.physics.finetuning import finetune
+
+    check_seed(options.seed)
+    model, about = _loaded(options.model)
+    training = _training(options, int(about["frames"]), options.stride or int(about["stride"]))
+    sources = _opened(options.data, options.boundaries)
+    device = chosen_device(options.device)
+    _settle(options.out, options, sources)
+    with _processes():
+        trained = finetune(
+            model.to(device),
+            sources,
+            training,
+            torch.Generator().manual_seed(options.seed),
+            options.tuned,
+            options.rank,
+            options.out / _STATE,
+            not options.quiet,
+        )
+        return _say_trained(options, trained, training)
+
+
+def _training(options: Pretrain | Finetune, frames: int, stride: int) -> "PhysicsTraining":
+    from simonides.papers.physics.pretraining import PhysicsTraining
+
+    return PhysicsTraining(
+        steps=options.steps,
+        batch=options.batch,
+        accumulate=options.accumulate,
+        frames=frames,
+        stride=stride,
+        rate=options.rate,
+        optimiser=options.optimiser,
+        sampling=options.sampling if isinstance(options, Pretrain) else "systems",
+        jitter=options.jitter,
+        every=options.every,
+    )
+
+
+def _processes() -> Any:
+    """Joins the processes that torchrun has started, if it has."""
+    import os
+    from contextlib import contextmanager
+
+    from torch import cuda, distributed
+
+    @contextmanager
+    def joined() -> Any:
+        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
+            yield
+            return
+        distributed.init_process_group("nccl" if cuda.is_available() else "gloo")
+        try:
+            yield
+        finally:
+            distributed.destroy_process_group()
+
+    return joined()
+
+
+def _settle(out: Path, options: Pretrain | Finetune, sources: tuple["FileSource", ...]) -> None:
+    """Write what the training is, or check that it is the one that is there."""
+    check_output_folder(out)
+    settings = {name: str(value) for name, value in asdict(options).items() if name not in _FREE}
+    told = [(str(one.path), one.fields, one.trajectories, one.steps, one.shape, one.boundaries) for one in sources]
+    settings["sources"] = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    path = out / _SETTINGS
+    if (out / _MODEL).exists():
+        raise SimonidesError(f"{out} holds a model already; give another folder.")
+    if path.exists():
+        there = read_json_object(path)
+        other = [name for name in settings if there.get(name) != settings[name]]
+        if other:
+            raise SimonidesError(
+                f"{out} holds a training with {other[0]} = {there.get(other[0])}, not {settings[other[0]]}; go on with "
+                "that, or give another folder."
+            )
+        return
+    output_folder(out)
+    write_text(path, json.dumps(settings, indent=1))
+
+
+def _say_trained(options: Pretrain | Finetune, trained: "Trained", training: "PhysicsTraining") -> int:
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized() and distributed.get_rank():
+        return 0
+    about = {
+        "frames": training.frames,
+        "stride": training.stride,
+        "data": [str(path) for path in options.data],
+        "steps": training.steps,
+        "scores": {system: asdict(one) for system, one in trained.scores.items()},
+    }
+    trained.model.save_pretrained(options.out / _MODEL, about)
+    if trained.skipped:
+        tell(f"{trained.skipped} windows were passed over: a frame was constant in every field")
+    if options.json:
+        say_json({"folder": str(options.out / _MODEL), "parameters": trained.model.parameter_count, **about})
+        return 0
+    say(f"{trained.model.parameter_count:,} parameters, {training.steps:,} updates; errors on windows held out:")
+    for system, one in trained.scores.items():
+        say(
+            f"  {system}: NRMSE {one.nrmse:.4g}, of the last frame {one.persistence:.4g}, of the last increment "
+            f"repeated {one.extrapolation:.4g}; VRMSE {one.vrmse:.4g}"
+        )
+    say(f"model: {(options.out / _MODEL).resolve()}")
+    return 0
+
+
+def _loaded(folder: Path) -> tuple["AViT", dict[str, Any]]:
+    """A model, and what was told of its training."""
+    from simonides.papers.physics.avit import AViT
+
+    place = folder / _MODEL if (folder / _MODEL).is_dir() else folder
+    if not (place / "config.json").is_file():
+        raise SimonidesError(f"{folder} holds no model (config.json); give a folder of pretrain or finetune.")
+    model = AViT.from_pretrained(place)
+    about = read_json_object(place / "config.json").get("about")
+    if not isinstance(about, dict) or not all(isinstance(about.get(name), int) for name in ("frames", "stride")):
+        raise SimonidesError(
+            f"{place / 'config.json'} does not tell frames and stride under about; is it changed?"
+        )
+    return model, about
+
+
+def _rollout(options: Rollout) -> int:
+    from simonides.base import chosen_device
+    from simonides.papers.physics.physics_page import RolledOut, blow_up_text, write_rollouts
+    from simonides.papers.physics.rollout import roll_out
+    from simonides.papers.physics.windows import pools, vocabulary
+
+    if options.out is not None:
+        check_output_folder(options.out)
+    model, about = _loaded(options.model)
+    sources = _opened(options.data, options.boundaries)
+    model.labels(vocabulary(sources))
+    stride = options.stride or int(about["stride"])
+    found = pools(sources, options.split, int(about["frames"]), stride, options.steps)
+    model.to(chosen_device(options.device))
+    rolled = [
+        RolledOut(system=pool.source.system, rollout=roll_out(model, pool, options.windows)) for pool in found
+    ]
+    rows = [
+        {
+            "system": one.system,
+            "model": one.rollout.errors.mean((0, 2)).tolist(),
+            "persistence": one.rollout.persistence.mean((0, 2)).tolist(),
+            "extrapolation": one.rollout.extrapolation.mean((0, 2)).tolist(),
+            "blown_up": blow_up_text(one.rollout),
+        }
+        for one in rolled
+    ]
+    if options.json:
+        say_json({"rollouts": rows})
+    for one in () if options.json else rolled:
+        own, last = one.rollout.errors.mean((0, 2)), one.rollout.persistence.mean((0, 2))
+        say(
+            f"{one.system}: VRMSE {float(own[0]):.4g} after one step, {float(own[-1]):.4g} after {len(own)}; of the "
+            f"last frame {float(last[0]):.4g}, {float(last[-1]):.4g}; error above 1: {blow_up_text(one.rollout)}"
+        )
+    if options.out is not None:
+        summary = [(f"{one.system}: error above 1", blow_up_text(one.rollout)) for one in rolled]
+        index = write_rollouts(options.out, f"Rollout of {options.model.name}", rolled, summary=summary)
+        if not options.json:
+            say(f"page: {index.resolve()}")
+    return 0
