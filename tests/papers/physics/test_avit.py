@@ -218,7 +218,6 @@ def test_drop_path_is_for_training_and_drawn_from_the_generator_alone():
         ((1, 2, 1, 8, 8), (WALLS,), "kinds of two faces"),
         ((1, 2, 1, 8, 8), (WALLS, ("wal", "wall")), "boundary 'wal'"),
         ((1, 2, 1, 8, 8), (WALLS, ("periodic", "wall")), "periodic on both faces or on none"),
-        ((1, 2, 1, 8, 8), (WALLS, ("wall",) * 3), "kinds of two faces"),
         ((0, 2, 1, 8, 8), (WALLS, WALLS), "none of them empty"),
     ],
 )
