@@ -15,6 +15,7 @@ from benchmarks import (
     lab,
     multi_index,
     numbers,
+    physics,
     recall,
     teleportation,
     training,
@@ -48,6 +49,7 @@ def main() -> None:
         teleportation,
         multi_index,
         numbers,
+        physics,
         checkpoints,
         lab,
     ):

@@ -203,6 +203,22 @@ numbers compare WIDE.csv --mask d --encodings , => names none; give names
 numbers compare WIDE.csv --mask d --encodings xval,xval => name each once
 numbers compare WIDE.csv --mask d --encodings xval,none => encoding 'none' is unknown
 numbers compare WIDE.csv --mask d --out OTHERS => holds files that simonides did not write
+physics => Missing subcommand
+physics simulate => required
+physics simulate water --out NEW => system 'water' is unknown; did you mean 'shallow-water'
+physics simulate shallow-water --out OTHERS => holds something already; give a folder
+physics simulate shallow-water --out NEW --trajectories 0 => trajectories = 0 is too small
+physics simulate compressible --out NEW --set mach=-1 => mach = -1.0 makes no sense
+physics inspect WIDE.csv => is no HDF5, NetCDF, .npy or .npz; give such a file
+physics inspect nowhere => nowhere does not exist; check the path
+physics convert nowhere NEW => nowhere does not exist; check the path
+physics convert WIDE.csv OTHERS => holds something already; give a folder
+physics pretrain --out NEW => no data are given; give files or folders
+physics pretrain nowhere --out NEW => nowhere does not exist; check the path
+physics pretrain WIDE.csv --out NEW --size huge => invalid choice
+physics finetune OTHERS WIDE.csv --out NEW => holds no model (config.json); give a folder
+physics rollout nowhere WIDE.csv => holds no model (config.json); give a folder
+physics demo --out OTHERS => holds files that simonides did not write
 --nonsense => Expected one of
 -x => Expected one of
 frobnicate => command 'frobnicate' is unknown; did you mean

@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 
 from simonides.base import (
     SimonidesError,
+    check_name,
     check_output_folder,
     output_folder,
     read_json_object,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _STATE, _MODEL, _SETTINGS = "training.safetensors", "model", "settings.json"
 # may change when a training goes on
-_FREE = ("out", "device", "quiet", "json", "every")
+_FREE = ("out", "device", "quiet", "json", "every", "baselines")
 
 _Data = Annotated[
     Positional[tuple[Path, ...]], arg(metavar="DATA", help="Files or folders of simulations, of any systems.")
@@ -78,6 +79,9 @@ class Pretrain:
         Literal["systems", "sources"], arg(help="Draw every system as often as another, or every file.")
     ] = "systems"
     jitter: Annotated[bool, arg(help="Shift periodic windows at random, so that patches cut elsewhere.")] = False
+    baselines: Annotated[
+        str, arg(metavar="NAME,..", help="Train these beside it: linear, unet, fno; each system by itself.")
+    ] = ""
     boundaries: _Boundary = None
     every: _Every = 100
     seed: _Seed = 0
@@ -180,10 +184,13 @@ def _pretrain(options: Pretrain) -> int:
     from simonides.base import check_seed, chosen_device
     from simonides.papers.physics.avit import AViT
     from simonides.papers.physics.avit_config import paper_config
+    from simonides.papers.physics.baselines import BASELINES
     from simonides.papers.physics.pretraining import pretrain
     from simonides.papers.physics.windows import vocabulary
 
     check_seed(options.seed)
+    for name in _names(options.baselines):
+        check_name("baseline", name, BASELINES)
     training = _training(options, options.frames, options.stride)
     sources = _opened(options.data, options.boundaries)
     chosen = {"patch": options.patch, "predict": options.predict}
@@ -197,7 +204,23 @@ def _pretrain(options: Pretrain) -> int:
         model = AViT(config, torch.Generator().manual_seed(options.seed)).to(device)
         generator = torch.Generator().manual_seed(options.seed + 1)
         trained = pretrain(model, sources, training, generator, options.out / _STATE, not options.quiet)
-        return _say_trained(options, trained, training)
+        return _say_trained(options, trained, training, _baselines(options, sources, training))
+
+
+def _baselines(
+    options: Pretrain, sources: tuple["FileSource", ...], training: "PhysicsTraining"
+) -> dict[str, dict[str, float]]:
+    """NRMSE of the baselines that were asked for, by system."""
+    import torch
+
+    from simonides.papers.physics.baselines import baseline_scores
+
+    names = _names(options.baselines)
+    return baseline_scores(sources, training, names, torch.Generator().manual_seed(options.seed)) if names else {}
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _finetune(options: Finetune) -> int:
@@ -286,7 +309,12 @@ def _settle(out: Path, options: Pretrain | Finetune, sources: tuple["FileSource"
     write_text(path, json.dumps(settings, indent=1))
 
 
-def _say_trained(options: Pretrain | Finetune, trained: "Trained", training: "PhysicsTraining") -> int:
+def _say_trained(
+    options: Pretrain | Finetune,
+    trained: "Trained",
+    training: "PhysicsTraining",
+    baselines: dict[str, dict[str, float]] | None = None,
+) -> int:
     from torch import distributed
 
     if distributed.is_available() and distributed.is_initialized() and distributed.get_rank():
@@ -302,7 +330,10 @@ def _say_trained(options: Pretrain | Finetune, trained: "Trained", training: "Ph
     if trained.skipped:
         tell(f"{trained.skipped} windows were passed over: a frame was constant in every field")
     if options.json:
-        say_json({"folder": str(options.out / _MODEL), "parameters": trained.model.parameter_count, **about})
+        say_json(
+            {"folder": str(options.out / _MODEL), "parameters": trained.model.parameter_count, **about}
+            | ({"baselines": baselines} if baselines else {})
+        )
         return 0
     say(f"{trained.model.parameter_count:,} parameters, {training.steps:,} updates; errors on windows held out:")
     for system, one in trained.scores.items():
@@ -310,6 +341,8 @@ def _say_trained(options: Pretrain | Finetune, trained: "Trained", training: "Ph
             f"  {system}: NRMSE {one.nrmse:.4g}, of the last frame {one.persistence:.4g}, of the last increment "
             f"repeated {one.extrapolation:.4g}; VRMSE {one.vrmse:.4g}"
         )
+        for name, error in (baselines or {}).get(system, {}).items():
+            say(f"    {name}: NRMSE {error:.4g}")
     say(f"model: {(options.out / _MODEL).resolve()}")
     return 0
 

@@ -1,5 +1,7 @@
 """Baselines at equal budget: a local linear map, a U-Net and a Fourier neural operator, for one system each."""
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,12 +12,14 @@ from torch.nn import functional
 from simonides.base import SimonidesError, check_name
 from simonides.papers.physics.metrics import nmse
 from simonides.papers.physics.patches import uniform
-from simonides.papers.physics.pretraining import PhysicsTraining
+from simonides.papers.physics.pretraining import PhysicsTraining, validation_pools
+from simonides.papers.physics.scoring import Predictor, score
 from simonides.papers.physics.simulations import Source, is_periodic
 from simonides.papers.physics.windows import Mixture, Pool, Windows, pools
 from simonides.training import Cosine, Update, fit
 
 NETWORKS = ("unet", "fno")
+BASELINES = ("linear", *NETWORKS)
 # windows that a linear map is fitted to
 _WINDOWS = 64
 
@@ -227,3 +231,40 @@ def train_baseline(
         ),
     )
     return baseline.eval()
+
+
+def baseline_scores(
+    sources: Sequence[Source], training: PhysicsTraining, names: Sequence[str], generator: Generator
+) -> dict[str, dict[str, float]]:
+    """NRMSE of one step of each baseline by system, each trained on the largest source of the system alone.
+
+    Networks have as many updates as `training` has for all systems together, divided by the systems.
+
+    Arguments:
+        sources: of two axes of space.
+        training: how the model they stand beside was trained.
+        names: "linear", "unet", "fno".
+        generator: draws weights and windows.
+
+    Raises:
+        SimonidesError: when a name is unknown, or a network cannot be trained on a source.
+    """
+    for name in names:
+        check_name("baseline", name, BASELINES)
+    systems: dict[str, list[Source]] = {}
+    for pool in pools(sources, "train", training.frames, training.stride):
+        systems.setdefault(pool.source.system, []).append(pool.source)
+    share = dataclasses.replace(training, steps=max(training.steps // len(systems), 1), every=0, jitter=False)
+    found: dict[str, dict[str, float]] = {}
+    for system, own in systems.items():
+        largest = max(own, key=lambda source: source.trajectories)
+        watched = validation_pools([one for one in sources if one.system == system], training)
+        watched = tuple(pool for pool in watched if pool.source.fields == largest.fields)
+        for name in names:
+            if name == "linear":
+                (train,) = pools([largest], "train", training.frames, training.stride)
+                predict: Predictor = fit_linear(train, generator)
+            else:
+                predict = train_baseline(name, largest, share, generator)
+            found.setdefault(system, {})[name] = score(predict, watched, training.validation)[system].nrmse
+    return found

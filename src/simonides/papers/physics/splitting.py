@@ -29,13 +29,14 @@ def split_trajectories(sources: Iterable[Source]) -> list[tuple[Source, str, lis
     """
     streams: dict[tuple[str, int], list[tuple[Source, int]]] = {}
     parts: dict[tuple[int, str], tuple[Source, str, list[int]]] = {}
-    seen: set[int] = set()
+    seen: set[object] = set()
     for number, source in enumerate(sources):
-        if id(source) in seen:
+        identity = _identity(source)
+        if identity in seen:
             raise SimonidesError(
                 f"{source.place} is given twice; its trajectories would train and test. Give it once."
             )
-        seen.add(id(source))
+        seen.add(identity)
         every = range(source.trajectories)
         if source.split:
             parts[number, source.split] = (source, source.split, list(every))
@@ -50,3 +51,11 @@ def split_trajectories(sources: Iterable[Source]) -> list[tuple[Source, str, lis
             split = SPLITS[(place >= train) + (place >= train + valid)]
             parts.setdefault((id(source), split), (source, split, []))[2].append(trajectory)
     return list(parts.values())
+
+
+def _identity(source: Source) -> object:
+    """The same for two sources that read the same trajectories of one file."""
+    path = getattr(source, "path", None)
+    return (
+        id(source) if path is None else (path.resolve(), source.system, source.split, source.fields, source.shape)
+    )

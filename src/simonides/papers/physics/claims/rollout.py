@@ -51,7 +51,7 @@ claim = Claim(
     references=["mccabe2024mpp", "ohana2024well"],
     scales={
         "smoke": grid("micro", 16, 8, 6, 5),
-        "desk": grid("micro", 32, 40, 450, 5),
+        "desk": grid("micro", 32, 40, 300, 5),
         "paper": grid("B", 128, 900, 200_000, 5),
     },
     measure=measure,
@@ -80,5 +80,5 @@ claim = Claim(
         for system, short in SHORT.items()
         if system in PRETRAINED
     ],
-    differs="Models of 0.2 million parameters on 32 x 32 cells, 450 updates; increments are predicted.",
+    differs="Models of 0.2 million parameters on 32 x 32 cells, 300 updates; increments are predicted.",
 )

@@ -61,7 +61,7 @@ claim = Claim(
     references=["mccabe2024mpp"],
     scales={
         "smoke": grid("micro", 32, 8, 6, 4, 5),
-        "desk": grid("micro", 64, 100, 600, 200, 5),
+        "desk": grid("micro", 64, 100, 400, 120, 5),
         "paper": grid("Ti", 128, 10_000, 100_000, 20_000, 5),
     },
     measure=measure,
