@@ -17,6 +17,8 @@ ON_THE_CPU = {
     "imbalance/theory-rates",
     "imbalance/iterations-against-vocabulary",
     "numbers/vocabulary-and-tokens",
+    "physics/equivariance",
+    "physics/parameter-counts",
     *(name for name in FILES if name.startswith(("teleportation/", "multi_index/"))),
 }
 # the best rate of descent lies at the edge of stability, where rounding, which differs between devices, grows

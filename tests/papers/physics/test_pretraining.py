@@ -47,6 +47,11 @@ def trained(model, sources, training=TRAINING, **more):
     return pretrain(model, sources, training, torch.Generator().manual_seed(1), **more)
 
 
+def scaled(factor):
+    source = travelling("a")
+    return dataclasses.replace(source, values=source.values * factor)
+
+
 @pytest.mark.parametrize("optimiser", ["adamw", "adan"])
 def test_several_systems_are_learnt_better_than_the_last_frame(optimiser):
     sources = [travelling("a", trajectories=40), travelling("b", trajectories=40, speed=2, seed=1)]
@@ -167,9 +172,11 @@ def test_shifts_go_around_periodic_axes_alone():
         ([travelling("z")], "does not know the field 'z:u'"),
         ([travelling("a", trajectories=1)], "are for training"),
         ([travelling("a", split="train")], "are for training"),
-        ([travelling("a", split="valid")], "has trajectories in the split 'train'"),
+        ([travelling("a", split="valid")], "no trajectory is in the split 'train'"),
         ([travelling("a")] * 2, "is given twice"),
         ([], "give a list of at least one"),
+        ([scaled(1e-4)], "u has a root mean square of"),
+        ([scaled(1e16)], "beyond 1e"),
     ],
 )
 def test_what_is_refused_before_anything_is_trained(sources, words):
@@ -314,3 +321,12 @@ def test_sources_of_one_system_with_different_fields():
     sources = [travelling("a", fields=("u", "v")), travelling("a", fields=("u", "w"), seed=1)]
     found = trained(model_of(sources), sources).scores["a"]
     assert set(found.by_field) == {"u", "v", "w"}
+
+
+def test_a_field_that_never_changes_has_no_part_in_the_means():
+    source = travelling("a", fields=("u", "still"))
+    source.values[:, :, 1] = source.values[:, :1, 1].clone()
+    (pool,) = validation_pools([source], TRAINING)
+    found = evaluate(model_of([source]), [pool])["a"]
+    assert found.nrmse == pytest.approx(found.by_field["u"])
+    assert found.by_field["still"] == 0.0

@@ -33,7 +33,7 @@ def test_no_trajectory_is_in_two_splits():
 def test_short_trajectories_give_shorter_windows_and_too_short_ones_are_refused():
     source = travelling(steps=4)
     assert pools([source], "train", 16)[0].frames == 3
-    with pytest.raises(SimonidesError, match="Give a smaller stride"):
+    with pytest.raises(SimonidesError, match="give a smaller stride"):
         pools([source], "train", 2, stride=4)
 
 
@@ -70,5 +70,5 @@ def test_a_split_that_is_told_is_kept():
     held_out = dataclasses.replace(travelling(trajectories=3), split="valid")
     assert [len(pool.trajectories) for pool in pools([train, held_out], "train", 2)] == [12]
     assert [len(pool.trajectories) for pool in pools([train, held_out], "valid", 2)] == [3]
-    with pytest.raises(SimonidesError, match="has trajectories in the split 'test'"):
+    with pytest.raises(SimonidesError, match="no trajectory is in the split 'test'; there are train 12, valid 3"):
         pools([train, held_out], "test", 2)

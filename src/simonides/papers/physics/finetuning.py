@@ -43,6 +43,8 @@ def finetune(
     """
     check_name("tuned", tuned, TUNED)
     check_at_least("rank", rank, 1)
+    if rank > model.config.d:
+        raise SimonidesError(f"rank = {rank} is above the width of the model, {model.config.d}; give less.")
     check_shapes(model, sources, training)
     if tuned == "official" and model.config.predict == "delta":
         raise SimonidesError(

@@ -71,6 +71,8 @@ class PhysicsTraining:
             check_at_least(name, getattr(self, name), 0)
         for name in ("rate", "weight_decay"):
             check_not_negative(name, getattr(self, name))
+        if not self.rate:
+            raise SimonidesError("rate = 0 trains nothing; give a learning rate such as 1e-3.")
         check_name("optimiser", self.optimiser, OPTIMISERS)
         check_name("loss", self.loss, LOSSES)
         check_name("sampling", self.sampling, SAMPLINGS)
@@ -175,7 +177,8 @@ def check_shapes(model: AViT, sources: Sequence[Source], training: PhysicsTraini
     for source in sources:
         if len(source.shape) != model.config.dimensions:
             raise SimonidesError(
-                f"{source.place} has {len(source.shape)} axes of space; the model has {model.config.dimensions}."
+                f"{source.place} has {len(source.shape)} axes of space; the model has {model.config.dimensions}. "
+                "Train a model of each."
             )
         check_patches(source.shape, model.config.patch, source.place)
     pools(sources, "train", training.frames, training.stride)

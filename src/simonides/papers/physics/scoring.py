@@ -15,6 +15,8 @@ from simonides.training import in_eval_mode
 
 # windows that are looked at together
 _AT_ONCE = 32
+# the loss and the errors divide by the mean square plus 1e-7, so a field smaller than this counts for nothing
+_SMALLEST = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ class Scores:
         nrmse, vrmse: of the model, as in `metrics`.
         persistence: NRMSE of the last frame.
         extrapolation: NRMSE of the last frame and the last increment once more.
-        by_field: NRMSE of each field.
+        by_field: NRMSE of each field; one that never changes has no part in the means.
         windows: how many were looked at; those with a frame that is constant in every field are left out.
     """
 
@@ -69,6 +71,7 @@ def score(predict: Predictor, watched: Iterable[Pool], count: int = 64) -> dict[
     found: dict[str, list[tuple[Pool, Float[Tensor, "errors fields"], int]]] = {}
     for pool in watched:
         numbers = pool.spread(count)
+        _check_sizes(pool, numbers)
         with torch.no_grad():
             rows = [
                 _errors(predict, pool, pool.batch(numbers[first : first + _AT_ONCE]))
@@ -78,6 +81,17 @@ def score(predict: Predictor, watched: Iterable[Pool], count: int = 64) -> dict[
     if not found:
         raise SimonidesError("there are no windows to look at; give at least one pool.")
     return {system: _scores(parts) for system, parts in found.items()}
+
+
+def _check_sizes(pool: Pool, numbers: list[int]) -> None:
+    """Raise `SimonidesError` where a field is so small that the constant in the errors' denominator hides it."""
+    squares = torch.stack([pool.window(number).double().square().flatten(2).mean((0, 2)) for number in numbers])
+    for name, square in zip(pool.source.fields, squares.mean(0).tolist(), strict=True):
+        if 0 < square < _SMALLEST:
+            raise SimonidesError(
+                f"{pool.source.place}: {name} has a root mean square of {square**0.5:.3g}; errors relative to "
+                "mean square + 1e-7 say nothing of it. Bring it to other units, of about 1."
+            )
 
 
 def _errors(predict: Predictor, pool: Pool, windows: Windows) -> Float[Tensor, "errors batch fields"]:
@@ -99,8 +113,13 @@ def _errors(predict: Predictor, pool: Pool, windows: Windows) -> Float[Tensor, "
 
 
 def _scores(parts: list[tuple[Pool, Float[Tensor, "errors fields"], int]]) -> Scores:
-    """Every source counts alike; a field is averaged over the sources that have it."""
-    means = torch.stack([errors.mean(1) for _, errors, _ in parts]).mean(0).tolist()
+    """Every source counts alike; a field is averaged over the sources that have it.
+
+    A field that never changes, of which the last frame is the truth, is left out of the means.
+    """
+    changing = [errors[:, errors[2] > 0] for _, errors, _ in parts]
+    own = [kept if kept.shape[1] else errors for kept, (_, errors, _) in zip(changing, parts, strict=True)]
+    means = torch.stack([errors.mean(1) for errors in own]).mean(0).tolist()
     fields: dict[str, list[float]] = {}
     for pool, errors, _ in parts:
         for name, error in zip(pool.source.fields, errors[0].tolist(), strict=True):

@@ -14,6 +14,8 @@ from simonides.papers.physics.splitting import split_trajectories
 SAMPLINGS = ("systems", "sources")
 # windows are drawn anew so often before a source is given up as constant
 _PATIENCE = 50
+# squares of larger numbers, and their sums, are beyond float32
+_LARGEST = 1e15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +87,10 @@ class Pool:
         trajectory, start = self.trajectories[number // self.starts], number % self.starts
         length = (self.frames + self.ahead - 1) * self.stride + 1
         window = self.source.read(trajectory, start, start + length, self.stride)
-        if not bool(torch.isfinite(window).all()):
+        if not bool(window.abs().amax() < _LARGEST):
             raise SimonidesError(
-                f"{self.source.place}: trajectory {trajectory} holds NaN or infinite numbers between frames {start} "
-                f"and {start + length - 1}; leave it out."
+                f"{self.source.place}: trajectory {trajectory} holds NaN or numbers beyond {_LARGEST:g} between "
+                f"frames {start} and {start + length - 1}; leave it out, or rescale the field."
             )
         return window
 
@@ -204,15 +206,17 @@ def pools(sources: Sequence[Source], split: str, frames: int, stride: int = 1, a
         if most < 1:
             raise SimonidesError(
                 f"{source.place} has {source.steps} frames; stride {stride} and {ahead} frames ahead need at least "
-                f"{ahead * stride + 1}. Give a smaller stride."
+                f"{ahead * stride + 1}. Look less far ahead (at most {(source.steps - 1) // stride} frames at "
+                "this stride), or give a smaller stride."
             )
         pool = Pool(source=source, trajectories=trajectories, frames=min(frames, most), stride=stride, ahead=ahead)
         found.append(pool)
     if not found:
-        raise SimonidesError(
-            f"none of {len(list(sources))} sources has trajectories in the split {split!r}; give at least ten "
-            "trajectories, or files of this split."
-        )
+        sizes: dict[str, int] = {}
+        for _, own, trajectories in split_trajectories(sources):
+            sizes[own] = sizes.get(own, 0) + len(trajectories)
+        there = ", ".join(f"{name} {count}" for name, count in sizes.items()) or "nothing"
+        raise SimonidesError(f"no trajectory is in the split {split!r}; there are {there}. Name another split.")
     return tuple(found)
 
 

@@ -46,7 +46,7 @@ claim = Claim(
     references=["mccabe2024mpp"],
     scales={
         "smoke": grid("micro", 16, 8, [6], 5),
-        "desk": grid("micro", 32, 40, [100, 300], 5),
+        "desk": grid("micro", 32, 40, [80, 240], 5),
         "paper": grid("Ti", 128, 900, [20_000, 200_000], 5),
     },
     measure=measure,

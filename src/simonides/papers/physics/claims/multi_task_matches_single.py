@@ -55,7 +55,7 @@ claim = Claim(
     references=["mccabe2024mpp"],
     scales={
         "smoke": grid("micro", 16, 8, 6, 5),
-        "desk": grid("micro", 32, 40, 360, 5),
+        "desk": grid("micro", 32, 40, 300, 5),
         "paper": grid("B", 128, 900, 200_000, 5),
     },
     measure=measure,
@@ -93,7 +93,7 @@ claim = Claim(
             log="y",
         )
     ],
-    differs="Models of 0.2 million parameters on 32 x 32 cells, 40 trajectories a system, 360 updates; increments are "
+    differs="Models of 0.2 million parameters on 32 x 32 cells, 40 trajectories a system, 300 updates; increments are "
     "predicted. Shallow water, incompressible periodic flow and diffusion-reaction; equal samples of each system "
     "rather than models trained to their best.",
 )

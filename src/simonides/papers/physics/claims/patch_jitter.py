@@ -62,7 +62,7 @@ claim = Claim(
     references=["mccabe2024mpp"],
     scales={
         "smoke": grid("micro", 16, 8, 6, 5),
-        "desk": grid("micro", 32, 40, 300, 5),
+        "desk": grid("micro", 32, 40, 240, 5),
         "paper": grid("Ti", 128, 900, 100_000, 5),
     },
     measure=measure,

@@ -69,7 +69,7 @@ claim = Claim(
     references=["mccabe2024mpp"],
     scales={
         "smoke": grid("micro", 16, 8, 6, [2], 4, 5),
-        "desk": grid("micro", 32, 40, 300, [16], 150, 5),
+        "desk": grid("micro", 32, 40, 240, [16], 100, 5),
         "paper": grid("Ti", 128, 900, 200_000, [100, 400], 40_000, 5),
     },
     measure=measure,
@@ -95,6 +95,6 @@ claim = Claim(
         )
     ],
     untested="Whether the paper's own runs had this fault, which is not known.",
-    differs="Models of 0.2 million parameters on 32 x 32 cells that predict states, 300 updates of pretraining and "
-    "150 of fine-tuning.",
+    differs="Models of 0.2 million parameters on 32 x 32 cells that predict states, 240 updates of pretraining and "
+    "100 of fine-tuning.",
 )

@@ -87,7 +87,7 @@ claim = Claim(
     references=["mccabe2024mpp"],
     scales={
         "smoke": grid("micro", 16, 8, 6, 1, 4, 5),
-        "desk": grid("micro", 32, 40, 300, 4, 150, 5),
+        "desk": grid("micro", 32, 40, 240, 4, 100, 5),
         "paper": grid("B", 128, 900, 200_000, 50, 40_000, 5),
     },
     measure=measure,
@@ -119,6 +119,6 @@ claim = Claim(
         ),
     ],
     untested="Video models fine-tuned on the same samples; the far task (turbulence at Mach 1, 512 x 512).",
-    differs="Models of 0.2 million parameters on 32 x 32 cells, 300 updates of pretraining and 150 of fine-tuning, "
+    differs="Models of 0.2 million parameters on 32 x 32 cells, 240 updates of pretraining and 100 of fine-tuning, "
     "4 to 64 trajectories at Mach 0.5; increments are predicted.",
 )
