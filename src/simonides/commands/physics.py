@@ -1,5 +1,7 @@
 """`physics`: simulations made, looked at, converted; a model of them pretrained, fine-tuned, rolled out."""
 
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +13,8 @@ from simonides.commands import physics_models
 from simonides.commands.physics_models import Demo, Finetune, Pretrain, Rollout
 from simonides.commands.shared import Json, Quiet
 
+# of the disk, that has to be free
+_SPARE = 2**26
 _System = Annotated[str | None, arg(metavar="NAME", help="A name for the data, in place of that of the files.")]
 _Boundary = Annotated[
     str | None,
@@ -35,10 +39,19 @@ class Simulate:
     ]
     out: Annotated[Path, arg(metavar="DIR", help="A new folder.")]
     trajectories: Annotated[int, arg(help="How many.")] = 40
-    cells: Annotated[int | None, arg(help="Along each axis.")] = None
-    frames: Annotated[int | None, arg(help="Of each trajectory, at equal times.")] = None
+    cells: Annotated[int | None, arg(help="Along each axis; by default those of the system, 64 or 128.")] = None
+    frames: Annotated[
+        int | None, arg(help="Frames that are kept of each trajectory, at equal times; by default 21 to 101.")
+    ] = None
     set: Annotated[
-        str, arg(metavar="NAME=VALUE,..", help="Parameters of the system, such as mach=0.5,initial=turbulence.")
+        str,
+        arg(
+            metavar="NAME=VALUE,..",
+            help="Of compressible: mach, viscosity, initial (random, turbulence). Of incompressible: viscosity, "
+            "diffusivity, force. Of diffusion-reaction: activator_diffusivity, inhibitor_diffusivity, threshold. Of "
+            "shallow-water: least_radius, most_radius. In one dimension: least_speed, most_speed, least_diffusivity, "
+            "most_diffusivity.",
+        ),
     ] = ""
     seed: Annotated[int, arg(help="Draws the initial data.")] = 0
     device: Annotated[str, arg(help="auto, cpu, cuda, ...")] = "auto"
@@ -114,6 +127,7 @@ def _simulate(options: Simulate) -> int:
     from simonides.papers.physics.simulating import simulate
 
     check_free(options.out)
+    _check_place(options.out)
     check_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     found = simulate(
@@ -136,6 +150,13 @@ def _simulate(options: Simulate) -> int:
     return 0
 
 
+def _check_place(out: Path) -> None:
+    """Refuse a folder that cannot be made, before anything is computed."""
+    there = next(place for place in out.absolute().parents if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK) or shutil.disk_usage(there).free < _SPARE:
+        raise SimonidesError(f"{out} cannot be made: {there} is no folder that can be written, or is full.")
+
+
 def _parameters(text: str) -> dict[str, Any]:
     """What --set gives: numbers, and words that are none."""
     found: dict[str, Any] = {}
@@ -143,6 +164,8 @@ def _parameters(text: str) -> dict[str, Any]:
         name, given, value = part.partition("=")
         if not given or not name.strip() or not value.strip():
             raise SimonidesError(f"--set {part!r} is not of the form NAME=VALUE, such as mach=0.5.")
+        if name.strip() in found:
+            raise SimonidesError(f"--set names {name.strip()} twice; give it once.")
         try:
             found[name.strip()] = float(value)
         except ValueError:

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -10,6 +13,7 @@ from tyro.conf import Positional, arg
 
 from simonides.base import (
     SimonidesError,
+    check_at_least,
     check_name,
     check_output_folder,
     output_folder,
@@ -22,13 +26,15 @@ from simonides.base import (
 from simonides.commands.shared import Json, Quiet
 
 if TYPE_CHECKING:
+    import torch
+
     from simonides.papers.physics.avit import AViT
     from simonides.papers.physics.file_source import FileSource
     from simonides.papers.physics.pretraining import PhysicsTraining, Trained
 
 _STATE, _MODEL, _SETTINGS = "training.safetensors", "model", "settings.json"
 # may change when a training goes on
-_FREE = ("out", "device", "quiet", "json", "every", "baselines")
+_FREE = ("out", "model", "data", "device", "quiet", "json", "every", "baselines")
 
 _Data = Annotated[
     Positional[tuple[Path, ...]], arg(metavar="DATA", help="Files or folders of simulations, of any systems.")
@@ -38,6 +44,9 @@ _Out = Annotated[Path, arg(metavar="DIR", help="A folder; a training that was br
 _Boundary = Annotated[
     str | None,
     arg(metavar="KIND", help="wall, open or periodic: all faces of the domain, where the files do not tell."),
+]
+_System = Annotated[
+    str | None, arg(metavar="NAME", help="A name for all of the data, in place of that of the files.")
 ]
 _Steps = Annotated[int, arg(help="Updates.")]
 _Batch = Annotated[int, arg(help="Windows of a micro-batch, all of one file.")]
@@ -63,9 +72,13 @@ class Pretrain:
     size: Annotated[
         Literal["micro", "mini", "Ti", "S", "B", "L"], arg(help="Ti to L are the paper's, for a GPU.")
     ] = "mini"
-    patch: Annotated[Literal[4, 8, 16] | None, arg(help="Cells along each side of a token.")] = None
+    patch: Annotated[
+        Literal[4, 8, 16] | None,
+        arg(help="Cells along each side of a token; by default 8, or 16 of the paper's sizes."),
+    ] = None
     predict: Annotated[
-        Literal["state", "delta"] | None, arg(help="The next frame, or what is added to the last one.")
+        Literal["state", "delta"] | None,
+        arg(help="The next frame (the paper's sizes), or what is added to the last one (mini, micro)."),
     ] = None
     faces: Annotated[bool, arg(help="Tell the model of walls and open faces.")] = False
     frames: Annotated[int, arg(help="Frames that are seen.")] = 4
@@ -83,6 +96,7 @@ class Pretrain:
         str, arg(metavar="NAME,..", help="Train these beside it: linear, unet, fno; each system by itself.")
     ] = ""
     boundaries: _Boundary = None
+    system: _System = None
     every: _Every = 100
     seed: _Seed = 0
     device: _Device = "auto"
@@ -103,7 +117,9 @@ class Finetune:
     tuned: Annotated[
         Literal["full", "middle", "processor", "low-rank"],
         arg(
-            help="full; middle: fields alone; processor: all but the blocks; low-rank: updates of the blocks too."
+            help="full; middle: the embedding and the read-out of fields alone; processor: all but the blocks; "
+            "low-rank: "
+            "as processor, with updates of low rank of the blocks."
         ),
     ] = "full"
     rank: Annotated[int, arg(help="Of the updates with --tuned low-rank.")] = 8
@@ -115,6 +131,7 @@ class Finetune:
     optimiser: _Optimiser = "adamw"
     jitter: Annotated[bool, arg(help="Shift periodic windows at random.")] = False
     boundaries: _Boundary = None
+    system: _System = None
     every: _Every = 100
     seed: _Seed = 0
     device: _Device = "auto"
@@ -139,6 +156,7 @@ class Rollout:
     split: Annotated[Literal["train", "valid", "test"], arg(help="Whose trajectories.")] = "test"
     stride: Annotated[int | None, arg(help="Frames of a file from one to the next; by default as trained.")] = None
     boundaries: _Boundary = None
+    system: _System = None
     device: _Device = "auto"
     json: Json = False
 
@@ -170,12 +188,12 @@ def execute(action: Pretrain | Finetune | Rollout | Demo) -> int:
     return _pretrain(action) if isinstance(action, Pretrain) else _finetune(action)
 
 
-def _opened(paths: tuple[Path, ...], boundaries: str | None) -> tuple["FileSource", ...]:
+def _opened(paths: tuple[Path, ...], boundaries: str | None, system: str | None) -> tuple["FileSource", ...]:
     from simonides.papers.physics.opening import open_sources
 
     if not paths:
         raise SimonidesError("no data are given; give files or folders of simulations.")
-    return tuple(source for path in paths for source in open_sources(path, None, boundaries))
+    return tuple(source for path in paths for source in open_sources(path, system, boundaries))
 
 
 def _pretrain(options: Pretrain) -> int:
@@ -185,23 +203,25 @@ def _pretrain(options: Pretrain) -> int:
     from simonides.papers.physics.avit import AViT
     from simonides.papers.physics.avit_config import paper_config
     from simonides.papers.physics.baselines import BASELINES
-    from simonides.papers.physics.pretraining import pretrain
+    from simonides.papers.physics.pretraining import check_sources, pretrain
     from simonides.papers.physics.windows import vocabulary
 
     check_seed(options.seed)
     for name in _names(options.baselines):
         check_name("baseline", name, BASELINES)
     training = _training(options, options.frames, options.stride)
-    sources = _opened(options.data, options.boundaries)
+    sources = _opened(options.data, options.boundaries, options.system)
     chosen = {"patch": options.patch, "predict": options.predict}
     changes: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     config = paper_config(
         options.size, vocabulary(sources), faces=options.faces, dimensions=len(sources[0].shape), **changes
     )
-    device = chosen_device(options.device)
-    _settle(options.out, options, sources)
-    with _processes():
+    device = chosen_device(_place(options.device))
+    with _processes(device, options.accumulate):
         model = AViT(config, torch.Generator().manual_seed(options.seed)).to(device)
+        check_sources(model, sources, training)
+        _tell_what_is_left(sources, training)
+        _settle(options.out, options, sources)
         generator = torch.Generator().manual_seed(options.seed + 1)
         trained = pretrain(model, sources, training, generator, options.out / _STATE, not options.quiet)
         return _say_trained(options, trained, training, _baselines(options, sources, training))
@@ -228,14 +248,17 @@ def _finetune(options: Finetune) -> int:
 
     from simonides.base import check_seed, chosen_device
     from simonides.papers.physics.finetuning import finetune
+    from simonides.papers.physics.pretraining import check_shapes
 
     check_seed(options.seed)
     model, about = _loaded(options.model)
-    training = _training(options, int(about["frames"]), options.stride or int(about["stride"]))
-    sources = _opened(options.data, options.boundaries)
-    device = chosen_device(options.device)
-    _settle(options.out, options, sources)
-    with _processes():
+    training = _training(options, int(about["frames"]), _stride(options.stride, about))
+    sources = _opened(options.data, options.boundaries, options.system)
+    device = chosen_device(_place(options.device))
+    check_shapes(model, sources, training)
+    _tell_what_is_left(sources, training)
+    with _processes(device, options.accumulate):
+        _settle(options.out, options, sources)
         trained = finetune(
             model.to(device),
             sources,
@@ -247,6 +270,10 @@ def _finetune(options: Finetune) -> int:
             not options.quiet,
         )
         return _say_trained(options, trained, training)
+
+
+def _stride(given: int | None, about: dict[str, Any]) -> int:
+    return int(about["stride"]) if given is None else given
 
 
 def _training(options: Pretrain | Finetune, frames: int, stride: int) -> "PhysicsTraining":
@@ -266,37 +293,65 @@ def _training(options: Pretrain | Finetune, frames: int, stride: int) -> "Physic
     )
 
 
-def _processes() -> Any:
+def _place(device: str) -> str:
+    """The device of this process: of several on one machine each takes a GPU of its own."""
+    import os
+
+    from torch import cuda
+
+    own = os.environ.get("LOCAL_RANK")
+    return f"cuda:{own}" if own is not None and device in ("auto", "cuda") and cuda.is_available() else device
+
+
+@contextmanager
+def _processes(device: "torch.device", accumulate: int) -> Iterator[None]:
     """Joins the processes that torchrun has started, if it has."""
     import os
-    from contextlib import contextmanager
 
-    from torch import cuda, distributed
+    from torch import distributed
 
-    @contextmanager
-    def joined() -> Any:
-        if int(os.environ.get("WORLD_SIZE", "1")) < 2:
-            yield
-            return
-        distributed.init_process_group("nccl" if cuda.is_available() else "gloo")
-        try:
-            yield
-        finally:
-            distributed.destroy_process_group()
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count < 2:
+        yield
+        return
+    if accumulate % count:
+        raise SimonidesError(
+            f"accumulate = {accumulate} micro-batches of an update are not shared evenly by {count} processes; give a "
+            f"multiple of {count}."
+        )
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
 
-    return joined()
+
+def _tell_what_is_left(sources: tuple["FileSource", ...], training: "PhysicsTraining") -> None:
+    """On standard error which fields are not read, and which windows are shorter than asked for."""
+    from simonides.papers.physics.windows import pools
+
+    for source in sources:
+        if source.constant_fields:
+            tell(f"{source.place}: not read, as constant in time: {', '.join(source.constant_fields)}")
+    for pool in pools(sources, "train", training.frames, training.stride):
+        if pool.frames < training.frames:
+            tell(f"{pool.source.place}: windows have {pool.frames} frames, {training.frames} were asked for")
 
 
 def _settle(out: Path, options: Pretrain | Finetune, sources: tuple["FileSource", ...]) -> None:
     """Write what the training is, or check that it is the one that is there."""
+    from torch import distributed
+
     check_output_folder(out)
     settings = {name: str(value) for name, value in asdict(options).items() if name not in _FREE}
-    told = [(str(one.path), one.fields, one.trajectories, one.steps, one.shape, one.boundaries) for one in sources]
-    settings["sources"] = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    settings["data"] = _digest(sources)
+    if isinstance(options, Finetune):
+        place = options.model / _MODEL if (options.model / _MODEL).is_dir() else options.model
+        settings["model"] = hashlib.sha256((place / "model.safetensors").read_bytes()).hexdigest()[:16]
     path = out / _SETTINGS
     if (out / _MODEL).exists():
         raise SimonidesError(f"{out} holds a model already; give another folder.")
-    if path.exists():
+    if path.exists() and (out / _STATE).exists():
         there = read_json_object(path)
         other = [name for name in settings if there.get(name) != settings[name]]
         if other:
@@ -305,8 +360,21 @@ def _settle(out: Path, options: Pretrain | Finetune, sources: tuple["FileSource"
                 "that, or give another folder."
             )
         return
+    if distributed.is_available() and distributed.is_initialized() and distributed.get_rank():
+        return
     output_folder(out)
     write_text(path, json.dumps(settings, indent=1))
+
+
+def _digest(sources: tuple["FileSource", ...]) -> str:
+    """Of the sizes of the data and of a first and a last frame of each file."""
+    digest = hashlib.sha256()
+    for one in sources:
+        about = (one.system, one.split, one.fields, one.trajectories, one.steps, one.shape, one.boundaries)
+        digest.update(repr((about, one.times.tolist())).encode())
+        for trajectory, frame in ((0, 0), (one.trajectories - 1, one.steps - 1)):
+            digest.update(one.read(trajectory, frame, frame + 1).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _say_trained(
@@ -331,7 +399,12 @@ def _say_trained(
         tell(f"{trained.skipped} windows were passed over: a frame was constant in every field")
     if options.json:
         say_json(
-            {"folder": str(options.out / _MODEL), "parameters": trained.model.parameter_count, **about}
+            {
+                "folder": str(options.out / _MODEL),
+                "parameters": trained.model.parameter_count,
+                "skipped": trained.skipped,
+                **about,
+            }
             | ({"baselines": baselines} if baselines else {})
         )
         return 0
@@ -369,13 +442,25 @@ def _rollout(options: Rollout) -> int:
     from simonides.papers.physics.rollout import roll_out
     from simonides.papers.physics.windows import pools, vocabulary
 
+    for name, value in (("--steps", options.steps), ("--windows", options.windows)):
+        check_at_least(name, value, 1)
     if options.out is not None:
         check_output_folder(options.out)
+        if (options.out / _SETTINGS).exists() or (options.out / _MODEL).exists():
+            raise SimonidesError(f"{options.out} holds a training; give another folder for the page.")
     model, about = _loaded(options.model)
-    sources = _opened(options.data, options.boundaries)
+    sources = _opened(options.data, options.boundaries, options.system)
     model.labels(vocabulary(sources))
-    stride = options.stride or int(about["stride"])
+    stride = _stride(options.stride, about)
     found = pools(sources, options.split, int(about["frames"]), stride, options.steps)
+    for pool in found:
+        if pool.frames < int(about["frames"]):
+            raise SimonidesError(
+                f"{pool.source.place} has {pool.source.steps} frames; the model sees {about['frames']} at "
+                f"stride {stride}, which leaves "
+                f"{max((pool.source.steps - 1) // stride + 1 - int(about['frames']), 0)} to predict, not "
+                f"{options.steps}. Give fewer --steps."
+            )
     model.to(chosen_device(options.device))
     rolled = [
         RolledOut(system=pool.source.system, rollout=roll_out(model, pool, options.windows)) for pool in found
@@ -386,21 +471,25 @@ def _rollout(options: Rollout) -> int:
             "model": one.rollout.errors.mean((0, 2)).tolist(),
             "persistence": one.rollout.persistence.mean((0, 2)).tolist(),
             "extrapolation": one.rollout.extrapolation.mean((0, 2)).tolist(),
-            "blown_up": blow_up_text(one.rollout),
+            "by_field": dict(zip(one.rollout.fields, one.rollout.errors.mean(0).mT.tolist(), strict=True)),
+            "times": one.rollout.times.tolist(),
+            "exceeds_one_at": [
+                None if time == math.inf else time for time in one.rollout.blow_up_times().tolist()
+            ],
         }
         for one in rolled
     ]
-    if options.json:
-        say_json({"rollouts": rows})
     for one in () if options.json else rolled:
         own, last = one.rollout.errors.mean((0, 2)), one.rollout.persistence.mean((0, 2))
         say(
             f"{one.system}: VRMSE {float(own[0]):.4g} after one step, {float(own[-1]):.4g} after {len(own)}; of the "
-            f"last frame {float(last[0]):.4g}, {float(last[-1]):.4g}; error above 1: {blow_up_text(one.rollout)}"
+            f"last frame {float(last[0]):.4g}, {float(last[-1]):.4g}; VRMSE exceeds 1 in {blow_up_text(one.rollout)}"
         )
     if options.out is not None:
-        summary = [(f"{one.system}: error above 1", blow_up_text(one.rollout)) for one in rolled]
+        summary = [(f"{one.system}: when VRMSE exceeds 1", blow_up_text(one.rollout)) for one in rolled]
         index = write_rollouts(options.out, f"Rollout of {options.model.name}", rolled, summary=summary)
         if not options.json:
             say(f"page: {index.resolve()}")
+    if options.json:
+        say_json({"rollouts": rows, "page": None if options.out is None else str(options.out / "index.html")})
     return 0

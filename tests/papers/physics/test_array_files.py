@@ -61,7 +61,7 @@ def test_named_arrays(save, tmp_path):
     [
         ({"fields": np.array(["u"])}, "1 names of fields for the 2 of values"),
         ({"fields": np.array(["u", "u"])}, "each once"),
-        ({"times": np.arange(4.0)}, "times has 4 values for 5"),
+        ({"times": np.arange(4.0)}, r"times has shape \[4\]; values need \[5\]"),
         ({"times": np.array([0.0, 1, 1, 2, 3])}, "times of the frames do not grow"),
         ({"velues": VALUES}, "velues is unknown; did you mean 'values'"),
         ({"boundaries": np.array([1, 2])}, "boundaries has to be one or two names"),

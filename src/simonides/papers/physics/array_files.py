@@ -37,6 +37,8 @@ _DIMENSIONS = {
     "z": ("z", "lev", "level", "depth", "height"),
 }
 _CLASSIC = b"CDF"
+# more fields without a name are rather an axis of space
+_MOST_UNNAMED = 8
 # stands where nothing was written, if a file names no other number (NetCDF's NC_FILL_FLOAT)
 _UNWRITTEN = 9.969209968386869e36
 
@@ -76,18 +78,26 @@ def open_numpy(path: Path | str, boundaries: str | Boundaries | None = None) -> 
     axes = AXES[: len(shape)]
     given = found.get("fields", [f"field_{number}" for number in range(count)])
     fields = tuple(str(name) for name in np.atleast_1d(given))
+    if "fields" not in found and count > _MOST_UNNAMED:
+        raise SimonidesError(
+            f"{place} of shape {list(values.shape)} is read as trajectories x steps x fields x space, with {count} "
+            "fields; where that is right, save a .npz of values and fields (their names)."
+        )
     if len(fields) != count:
         raise SimonidesError(f"{place}: {len(fields)} names of fields for the {count} of values.")
-    faces = chosen_boundaries(place, _told_boundaries(place, found) or boundaries, None, len(shape))
+    told = _told_boundaries(place, found)
+    faces = chosen_boundaries(place, boundaries or told, None, len(shape))
+    if told is not None and faces != told:
+        raise SimonidesError(f"{place} tells the boundaries {told}; {faces} were given. Leave them out.")
     return FileSource(
         system=path.stem,
         fields=fields,
         shape=tuple(shape),
         trajectories=trajectories,
         steps=steps,
-        times=axis_values(place, "times", np.asarray(found.get("times", np.arange(steps))), steps),
+        times=axis_values(place, "times", _of_size(place, "times", found, steps), steps),
         coordinates=tuple(
-            axis_values(place, axis, np.asarray(found.get(axis, np.arange(cells))), cells)
+            axis_values(place, axis, _of_size(place, axis, found, cells), cells)
             for axis, cells in zip(axes, shape, strict=True)
         ),
         boundaries=faces,
@@ -98,6 +108,14 @@ def open_numpy(path: Path | str, boundaries: str | Boundaries | None = None) -> 
         place=place,
         axes=axes,
     )
+
+
+def _of_size(place: str, name: str, found: Mapping[str, Any], count: int) -> np.ndarray:
+    """Times or a grid of a .npz, or else numbers that count."""
+    values = np.asarray(found.get(name, np.arange(count)))
+    if values.shape != (count,):
+        raise SimonidesError(f"{place}: {name} has shape {list(values.shape)}; values need [{count}].")
+    return values
 
 
 def _told_boundaries(place: str, found: Mapping[str, Any]) -> Boundaries | None:
@@ -247,6 +265,12 @@ def _block(name: str, letters: str, variable: _Variable) -> Block:
     def number(key: str, default: float) -> float:
         return float(np.asarray(variable.attributes.get(key, default)).ravel()[0])
 
+    if "true" in str(variable.attributes.get("_Unsigned", "")).lower():
+        raise SimonidesError(
+            f"{name} is packed as unsigned numbers (_Unsigned); unpack it, as xarray does, and save it."
+        )
+    if ranged := [key for key in ("valid_min", "valid_max", "valid_range") if key in variable.attributes]:
+        raise SimonidesError(f"{name} has {ranged[0]}, which marks values as missing; fill these, and remove it.")
     keys = [key for key in ("_FillValue", "missing_value") if key in variable.attributes]
     missing = [number(key, 0.0) for key in keys]
     if not missing and variable.values.dtype.kind == "f":

@@ -3,8 +3,10 @@
 import os
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -195,7 +197,15 @@ def zipped_array(path: Path, name: str) -> np.ndarray:
             # the local header ends in a name and an extra field, whose lengths it tells (PKWARE, APPNOTE 4.3.7)
             name_length, extra_length = struct.unpack("<HH", file.read(30)[26:])
             return mapped_array(path, file, entry.header_offset + 30 + name_length + extra_length)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, struct.error, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        KeyError,
+        OSError,
+        ValueError,
+        struct.error,
+        NotImplementedError,
+    ) as error:
         if isinstance(error, SimonidesError):
             raise
         raise SimonidesError(f"{path}: {name} cannot be read: {error}.") from None
@@ -215,7 +225,16 @@ def zipped_outline(path: Path, name: str) -> np.ndarray:
             with folder.open(entry) as packed:
                 shape, _, kind = _numpy_header(packed)
                 return np.broadcast_to(np.zeros((), kind), shape)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        SyntaxError,
+        TokenError,
+        KeyError,
+        OSError,
+        ValueError,
+        NotImplementedError,
+    ) as error:
         if isinstance(error, SimonidesError):
             raise
         raise SimonidesError(f"{path}: {name} cannot be read: {error}.") from None

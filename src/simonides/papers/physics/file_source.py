@@ -123,8 +123,12 @@ class FileSource:
             except (OSError, KeyError, RuntimeError, AttributeError) as error:
                 line = " ".join(str(error).split())[:200]
                 raise SimonidesError(f"{self.place}: {name} cannot be read: {line}.") from None
+            channels = slice(first, first + block.components)
+            ordered = self._ordered(block, piece, trajectory, frames)
             with np.errstate(over="ignore"):  # what float32 cannot hold is found below
-                values[:, first : first + block.components] = self._ordered(block, piece, trajectory, frames)
+                values[:, channels] = ordered
+            if ordered.dtype.itemsize > 2 and ordered.dtype != np.float32:
+                self._check_rounding(ordered, values[:, channels], first, trajectory)
             first += block.components
         if not np.isfinite(values).all():
             frame, channel = np.argwhere(~np.isfinite(values))[0][:2]
@@ -133,6 +137,20 @@ class FileSource:
                 f"{trajectory}, frame {start + frame * stride}; leave this trajectory out of the file."
             )
         return torch.from_numpy(values)
+
+    def _check_rounding(self, exact: np.ndarray, rounded: np.ndarray, first: int, trajectory: int) -> None:
+        """Refuse a field whose changes float32 cannot hold beside its offset."""
+        axes = (0, *range(2, exact.ndim))
+        spread = exact.max(axes).astype(np.float64) - exact.min(axes)
+        error = np.abs(rounded.astype(np.float64) - exact).max(axes)
+        # what is not finite is told by the caller
+        wrong = np.flatnonzero(np.isfinite(error) & (error > 0.01 * spread) & (spread > 0))
+        if len(wrong):
+            raise SimonidesError(
+                f"{self.place}: field {self.fields[first + wrong[0]]} spreads over {spread[wrong[0]]:.3g} in "
+                f"trajectory "
+                f"{trajectory}, less than float32 tells apart at its size; subtract its mean in the file."
+            )
 
     def _ordered(self, block: Block, piece: np.ndarray, trajectory: int, frames: slice) -> np.ndarray:
         """A piece of an array as frames x channels x space, values in place of numbers."""

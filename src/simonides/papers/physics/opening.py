@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from simonides.base import SimonidesError
+from simonides.base import SimonidesError, check_name
 from simonides.papers.physics.array_files import is_netcdf4, open_netcdf, open_numpy
 from simonides.papers.physics.file_handles import open_hdf5
 from simonides.papers.physics.file_source import Boundaries, FileSource, chosen_boundaries
 from simonides.papers.physics.pdebench_files import open_pdebench
+from simonides.papers.physics.simulations import BOUNDARY_KINDS
 from simonides.papers.physics.well_files import is_well, open_well
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -46,6 +47,8 @@ def open_sources(
             of sizes that do not agree, or boundaries are neither told nor given.
     """
     path = Path(path)
+    if isinstance(boundaries, str):
+        check_name("boundary", boundaries, BOUNDARY_KINDS)
     files = list(_data_files(path)) if path.is_dir() else [path]
     if not files:
         raise SimonidesError(f"{path} holds no data; give a file or a folder of HDF5, NetCDF, .npy or .npz.")

@@ -87,7 +87,15 @@ def open_pdebench(
         else:
             return None
         return tuple(_source(path, layout, boundaries) for layout in layouts)
-    except (KeyError, TypeError, AttributeError) as error:  # a group where an array should be, and the reverse
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        IndexError,
+    ) as error:  # a group where an array should be, and the reverse
+        if isinstance(error, SimonidesError):
+            raise
         raise SimonidesError(
             f"{place} looks like PDEBench or PDEArena but breaks their layout: {str(error).strip(chr(34))}."
         ) from None
@@ -181,13 +189,14 @@ def _compressible(place: str, file: Any) -> _Layout:
     check_same_shape(place, {name: tuple(array.shape) for name, array in arrays.items()})
     stem = Path(place).stem.casefold()
     trajectories = arrays["Vx"].shape[0]
+    words = stem.replace("-", "_").split("_")
     return _Layout(
         system="compressible_flow",
         fields=tuple(_COMPRESSIBLE[name] for name in arrays),
         blocks=_same_blocks(arrays, ""),
         times=file["t-coordinate"],
         grids=[file[f"{axis}-coordinate"] for axis in AXES[:dimensions]],
-        faces="periodic" if "periodic" in stem else "open" if "trans" in stem else None,
+        faces="periodic" if "periodic" in words else "open" if "trans" in words else None,
         parameters={
             name: torch.full((trajectories,), float(file.attrs[name]), dtype=torch.float64)
             for name in ("eta", "zeta", "M")

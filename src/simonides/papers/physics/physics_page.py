@@ -1,6 +1,7 @@
 """The page of a rollout: fields beside predictions and errors, errors by step and by band, and a film."""
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float
+from markupsafe import Markup
 from torch import Tensor
 
 from simonides.base import (
@@ -76,18 +78,33 @@ def write_rollouts(
         figures.append(
             _placed(out, f"errors-{one.system}", caption, lambda f, r=found: _draw_errors(f, r), (6.4, 3.4))
         )
-        caption = f"{one.system}: error over power in bands of wave number; 1 is the error of leaving a band out"
+        caption = (
+            f"{one.system}: root of the error's power over the truth's in bands of wave number; 1 is the error of a "
+            f"field "
+            "without the band"
+        )
         figures.append(
             _placed(out, f"bands-{one.system}", caption, lambda f, r=found: _draw_bands(f, r), (5.0, 3.2))
         )
         if found.truth.dim() == 5:
-            caption = f"{one.system}: truth, prediction and error in one scale of colours for each field"
+            caption = (
+                f"{one.system}, {float(found.times[-1]):.3g} ahead: truth and prediction in one scale of colours, "
+                f"the error "
+                "in one of the same width about zero"
+            )
             size = (7.0, 1.9 * len(found.fields) + 0.3)
             figures.append(
                 _placed(out, f"fields-{one.system}", caption, lambda f, r=found: _draw_fields(f, r), size)
             )
-            films.append(f"film-{one.system}.gif")
+            films.append(f"film-{one.system}.gif".replace(" ", "-"))
             write_bytes(out / films[-1], film(found))
+            picture = Markup('<img src="{}" alt="film of {}" style="max-width:100%">').format(
+                films[-1], one.system
+            )
+            caption = f"{one.system}: the rollout as a film"
+            figures.append(
+                {"svg": picture, "png": films[-1], "pdf": f"figures/fields-{one.system}.pdf", "caption": caption}
+            )
     table = pl.concat([_rows(one) for one in rolled])
     return write_sheet(
         out,
@@ -95,8 +112,7 @@ def write_rollouts(
         about="Predictions that are fed back into a transformer of space and time (McCabe et al. 2024), beside the "
         "truth and simple baselines.",
         footer="VRMSE: root mean square error over the standard deviation of the field in space; 1 is the error of the "
-        "field's mean. One model: differences of the size of those between seeds mean nothing."
-        + (f" Films: {', '.join(films)}." if films else ""),
+        "field's mean. One model: differences of the size of those between seeds mean nothing.",
         summary=list(summary),
         figures=figures,
         tables=[place_table(table, out, "errors", "VRMSE by step and field", _text)],
@@ -136,7 +152,7 @@ def film(rollout: Rollout, window: int = 0) -> bytes:
 
 
 def _placed(out: Path, name: str, caption: str, draw: Any, size: tuple[float, float]) -> Mapping[str, Any]:
-    return place_figure(painted(draw, caption, size), out, name.replace(" ", "-"), caption)
+    return place_figure(painted(draw, caption, size), out, re.sub(r"[^\w.-]+", "-", name), caption)
 
 
 def _scale(values: Float[Tensor, "..."]) -> tuple[float, float]:
@@ -184,6 +200,7 @@ def _draw_errors(figure: "Figure", rollout: Rollout) -> None:
         axes.fill_between(times, mean.amin(0).numpy(), mean.amax(0).numpy(), color=colour, alpha=0.15, lw=0)
     axes.axhline(1.0, ls=":", lw=1, color=INK)
     axes.set(xlabel="time ahead", ylabel="VRMSE, mean of fields (shade: windows)", yscale="log")
+    axes.text(times[-1], 1.0, "spatial mean", fontsize=7, ha="right", va="bottom", color=INK)
     axes.legend(fontsize=8)
 
 
@@ -200,7 +217,7 @@ def _draw_bands(figure: "Figure", rollout: Rollout) -> None:
             label=f"{name} structures",
         )
     axes.axhline(1.0, ls=":", lw=1, color=INK)
-    axes.set(xlabel="time ahead", ylabel="error over power", yscale="log")
+    axes.set(xlabel="time ahead", ylabel="error over truth", yscale="log")
     axes.legend(fontsize=8)
 
 
@@ -232,7 +249,7 @@ def _rows(one: RolledOut) -> pl.DataFrame:
             rows.append(
                 {
                     "system": one.system,
-                    "time ahead": time,
+                    "time ahead": float(f"{time:.6g}"),
                     "field": name,
                     "model": float(found.errors[:, step, place].mean()),
                     "last frame": float(found.persistence[:, step, place].mean()),

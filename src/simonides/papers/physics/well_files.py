@@ -45,7 +45,10 @@ def open_well(path: Path | str) -> FileSource:
             raise SimonidesError(f"{place} has not the layout of The Well: groups dimensions and t0_fields.")
         try:
             return _described(path, place, signature, file)
-        except KeyError as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            if isinstance(error, SimonidesError):
+                raise
+            # an attribute or an array of another kind than it should be
             raise SimonidesError(
                 f"{place} breaks the layout of The Well: {str(error).strip(chr(34))}; it needs all groups and "
                 "attributes of that layout."
@@ -62,15 +65,32 @@ def _described(path: Path, place: str, signature: tuple[int, int], file: Any) ->
     fields: list[str] = []
     blocks: list[Block] = []
     constant: list[str] = []
+    if "n_spatial_dims" in file.attrs and int(file.attrs["n_spatial_dims"]) != len(axes):
+        raise SimonidesError(
+            f"{place}: n_spatial_dims is {file.attrs['n_spatial_dims']}, and the axes are {axes}."
+        )
     for order, group in enumerate(_GROUPS):
         if group not in file:
-            continue
+            raise SimonidesError(
+                f"{place} breaks the layout of The Well: it has no group {group}, which may be empty."
+            )
+        named = set(map(_text, file[group].attrs["field_names"]))
+        if unnamed := sorted(set(file[group]) - named):
+            raise SimonidesError(f"{place}: {group} holds {unnamed[0]}, which is not among its field_names.")
         for name in map(_text, file[group].attrs["field_names"]):
             array = file[group][name]
             channels = [f"{name}_{''.join(c)}" if c else name for c in itertools.product(axes, repeat=order)]
             if not bool(array.attrs["time_varying"]):
+                if array.ndim > len(axes) + order + bool(array.attrs["sample_varying"]):
+                    raise SimonidesError(
+                        f"{place}: {group}/{name} of shape {list(array.shape)} says that it does not vary with "
+                        f"time, and "
+                        "has an axis too many for that."
+                    )
                 constant += channels
                 continue
+            if len(array.attrs["dim_varying"]) != len(axes):
+                raise SimonidesError(f"{place}: dim_varying of {group}/{name} needs an entry for each of {axes}.")
             letters = _letters(place, f"{group}/{name}", array, order, len(axes))
             expected = {"n": trajectories, "t": steps, "c": len(axes), "d": len(axes)}
             expected |= dict(zip(AXES, shape, strict=False))
@@ -132,6 +152,8 @@ def _parameters(file: Any, trajectories: int) -> tuple[dict[str, Float[Tensor, "
         values = np.asarray(one[()])
         if values.dtype.kind != "f":
             values = values.astype(np.float64)
+        if not np.isfinite(values).all():
+            raise SimonidesError(f"{file.filename}: the scalar {name} is NaN or infinite; correct it.")
         found[name] = torch.from_numpy(np.broadcast_to(values, (trajectories,)).copy())
     return found, tuple(left_out)
 
@@ -144,9 +166,11 @@ def _read_boundaries(place: str, file: Any, axes: tuple[str, ...]) -> Boundaries
         check_name(f"{place}: boundary", kind, BOUNDARY_KINDS)
         dims = [_text(one) for one in group.attrs["associated_dims"]]
         mask = np.asarray(group["mask"][...], bool)
-        if mask.ndim != len(dims) or 0 in mask.shape:
+        cells = [file["dimensions"][dim].shape[-1] for dim in dims if dim in axes]
+        if mask.ndim != len(dims) or (len(cells) == len(dims) and list(mask.shape) != cells):
             raise SimonidesError(
-                f"{place}: the mask of {name} has {mask.ndim} dimensions; it belongs to {', '.join(dims)}."
+                f"{place}: the mask of {name} has shape {list(mask.shape)}; it belongs to {', '.join(dims)}, "
+                f"{cells} cells."
             )
         for axis, dim in enumerate(dims):
             check_name(f"{place}: the axis of {name}", dim, axes)

@@ -68,6 +68,10 @@ def write_well(folder: Path | str, source: Source, split: str, trajectories: Seq
         if not name or "/" in name or name.strip(".") == "" or name in _ROOT:
             raise SimonidesError(f"{source.place}: {name!r} cannot be the name of a field; give another.")
     chosen = list(range(source.trajectories)) if trajectories is None else list(trajectories)
+    if len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(source.trajectories)):
+        raise SimonidesError(
+            f"{source.place} has trajectories 0 to {source.trajectories - 1}; {chosen} were chosen. Name each once."
+        )
     if not chosen:
         raise SimonidesError(f"{source.place}: no trajectory is chosen for {split}.")
     path = _free_name(target, source.system)
