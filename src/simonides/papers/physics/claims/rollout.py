@@ -80,5 +80,8 @@ claim = Claim(
         for system, short in SHORT.items()
         if system in PRETRAINED
     ],
+    finding="Below the last frame at each of five steps by 13 %, 9 % and 8 %; but the last increment repeated, a "
+    "baseline of no cost, is better than the model up to the fourth step of shallow water and the third "
+    "of diffusion-reaction.",
     differs="Models of 0.2 million parameters on 32 x 32 cells, 300 updates; increments are predicted.",
 )

@@ -80,6 +80,8 @@ claim = Claim(
             log="xy",
         )
     ],
+    finding="Fine-tuned is better by 12 % on 2 trajectories (0.177 against 0.203, the last frame 0.498) and by 11 "
+    "% and 6 % on 16 and 128, where the scatter between seeds does not decide with five.",
     differs="One dimension of 64 cells and a model of 0.2 million parameters; the paper's dimension, architecture and "
     "grid are not told. 2 to 128 trajectories in place of 16 to 100,000 examples.",
 )
