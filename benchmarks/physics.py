@@ -65,7 +65,7 @@ def lines() -> Iterator[str | HotPath]:
             yield f"{system}, {cells} x {cells}: {(time.perf_counter() - begun) / 8:.3f} s a trajectory, 8 at once"
     found = simulate("incompressible", 10, torch.Generator().manual_seed(0), cells=64, frames=21)
     with tempfile.TemporaryDirectory() as place:
-        (pool,) = pools(open_sources(write_folder(Path(place) / "flow", [found]), None)[:1], "train", 4)
+        (pool,) = pools(open_sources(write_folder(Path(place) / "flow", [found])), "train", 4)
         pool.batch(range(len(pool)))
         begun = time.perf_counter()
         for _ in range(10):
