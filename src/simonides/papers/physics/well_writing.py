@@ -1,6 +1,8 @@
 """Trajectories written as files in the layout of The Well (Ohana et al. 2024, arXiv 2412.00568)."""
 
 import itertools
+import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +18,8 @@ from simonides.papers.physics.simulations import AXES, SPLITS, Source
 
 _GROUPS = ("t0_fields", "t1_fields", "t2_fields")
 _ROOT = ("dataset_name", "grid_type", "n_spatial_dims", "n_trajectories", "simulation_parameters")
+# bytes of all that is no field: names, grids, masks
+_HEAD = 2**20
 
 
 def grouped(fields: Sequence[str], axes: Sequence[str]) -> tuple[dict[str, list[str]], ...]:
@@ -76,6 +80,7 @@ def write_well(folder: Path | str, source: Source, split: str, trajectories: Seq
         raise SimonidesError(f"{source.place}: no trajectory is chosen for {split}.")
     path = _free_name(target, source.system)
     with replacing(path) as partial:
+        _check_room(partial, 4 * len(chosen) * source.steps * len(source.fields) * math.prod(source.shape))
         try:
             with h5py.File(partial, "w") as file:
                 _write_head(h5py, file, source, axes, chosen)
@@ -83,6 +88,13 @@ def write_well(folder: Path | str, source: Source, split: str, trajectories: Seq
         except RuntimeError as error:  # so a full disk is told when a file is closed
             raise OSError(" ".join(str(error).split())[:200]) from None
     return path
+
+
+def _check_room(path: Path, size: int) -> None:
+    """Raise `OSError` where a file of so many bytes does not fit; HDF5 breaks the process where its writing fails."""
+    if hasattr(os, "posix_fallocate"):
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size + _HEAD)
 
 
 def _free_name(target: Path, system: str) -> Path:
