@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from simonides.base import SimonidesError, check_free, check_output_folder, say, say_json, tell
-from simonides.commands.shared import Json, Quiet
+from simonides.commands.shared import Json, Quiet, listed_names
 
 if TYPE_CHECKING:
     from simonides.papers.numbers.predictor import Filled, Fitted, PredictorConfig
@@ -168,7 +168,7 @@ def _compare(options: Compare) -> int:
 
     if options.out is not None:
         check_output_folder(options.out)
-    names = [name.strip() for name in options.encodings.split(",") if name.strip()]
+    names = listed_names(options.encodings)
     if not names:
         raise SimonidesError(f"--encodings {options.encodings!r} names none; give names with commas between.")
     config = _config(options, names[0])

@@ -10,16 +10,11 @@ from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
 
 from simonides.base import SimonidesError, check_free, check_output_folder, say, say_json, tell
 from simonides.commands import physics_models
-from simonides.commands.physics_models import Demo, Finetune, Pretrain, Rollout
+from simonides.commands.physics_models import BoundaryKind, Demo, Finetune, Pretrain, Rollout, SystemName
 from simonides.commands.shared import Json, Quiet
 
 # of the disk, that has to be free
 _SPARE = 2**26
-_System = Annotated[str | None, arg(metavar="NAME", help="A name for the data, in place of that of the files.")]
-_Boundary = Annotated[
-    str | None,
-    arg(metavar="KIND", help="wall, open or periodic: all faces of the domain, where the files do not tell."),
-]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +62,8 @@ class Inspect:
     """
 
     path: Annotated[Positional[Path], arg(metavar="FILE|FOLDER", help="HDF5, NetCDF, .npy or .npz.")]
-    system: _System = None
-    boundaries: _Boundary = None
+    system: SystemName = None
+    boundaries: BoundaryKind = None
     out: Annotated[Path | None, arg(metavar="DIR", help="Write a page with pictures of the fields here.")] = None
     write_statistics: Annotated[
         bool, arg(help="Measure means and deviations of the training split into FOLDER/stats.yaml.")
@@ -85,8 +80,8 @@ class Convert:
 
     path: Annotated[Positional[Path], arg(metavar="FILE|FOLDER", help="HDF5, NetCDF, .npy or .npz.")]
     out: Annotated[Positional[Path], arg(metavar="DIR", help="A new folder.")]
-    system: _System = None
-    boundaries: _Boundary = None
+    system: SystemName = None
+    boundaries: BoundaryKind = None
     quiet: Quiet = False
     json: Json = False
 

@@ -23,7 +23,7 @@ from simonides.base import (
     tell,
     write_text,
 )
-from simonides.commands.shared import Json, Quiet
+from simonides.commands.shared import SETTINGS, Json, Quiet, is_begun, listed_names
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from simonides.papers.physics.file_source import FileSource
     from simonides.papers.physics.pretraining import PhysicsTraining, Trained
 
-_STATE, _MODEL, _SETTINGS = "training.safetensors", "model", "settings.json"
+_STATE, _MODEL = "training.safetensors", "model"
 # may change when a training goes on
 _FREE = ("out", "model", "data", "device", "quiet", "json", "every", "baselines")
 
@@ -41,11 +41,11 @@ _Data = Annotated[
 ]
 _Model = Annotated[Positional[Path], arg(metavar="MODEL", help="A folder that pretrain or finetune has written.")]
 _Out = Annotated[Path, arg(metavar="DIR", help="A folder; a training that was broken off there goes on.")]
-_Boundary = Annotated[
+BoundaryKind = Annotated[
     str | None,
     arg(metavar="KIND", help="wall, open or periodic: all faces of the domain, where the files do not tell."),
 ]
-_System = Annotated[
+SystemName = Annotated[
     str | None, arg(metavar="NAME", help="A name for all of the data, in place of that of the files.")
 ]
 _Steps = Annotated[int, arg(help="Updates.")]
@@ -95,8 +95,8 @@ class Pretrain:
     baselines: Annotated[
         str, arg(metavar="NAME,..", help="Train these beside it: linear, unet, fno; each system by itself.")
     ] = ""
-    boundaries: _Boundary = None
-    system: _System = None
+    boundaries: BoundaryKind = None
+    system: SystemName = None
     every: _Every = 100
     seed: _Seed = 0
     device: _Device = "auto"
@@ -130,8 +130,8 @@ class Finetune:
     rate: Annotated[float, arg(help="The highest learning rate.")] = 1e-3
     optimiser: _Optimiser = "adamw"
     jitter: Annotated[bool, arg(help="Shift periodic windows at random.")] = False
-    boundaries: _Boundary = None
-    system: _System = None
+    boundaries: BoundaryKind = None
+    system: SystemName = None
     every: _Every = 100
     seed: _Seed = 0
     device: _Device = "auto"
@@ -155,8 +155,8 @@ class Rollout:
     windows: Annotated[int, arg(help="Of each file, evenly spaced.")] = 8
     split: Annotated[Literal["train", "valid", "test"], arg(help="Whose trajectories.")] = "test"
     stride: Annotated[int | None, arg(help="Frames of a file from one to the next; by default as trained.")] = None
-    boundaries: _Boundary = None
-    system: _System = None
+    boundaries: BoundaryKind = None
+    system: SystemName = None
     device: _Device = "auto"
     json: Json = False
 
@@ -207,7 +207,7 @@ def _pretrain(options: Pretrain) -> int:
     from simonides.papers.physics.windows import vocabulary
 
     check_seed(options.seed)
-    for name in _names(options.baselines):
+    for name in listed_names(options.baselines):
         check_name("baseline", name, BASELINES)
     training = _training(options, options.frames, options.stride)
     sources = _opened(options.data, options.boundaries, options.system)
@@ -235,12 +235,8 @@ def _baselines(
 
     from simonides.papers.physics.baselines import baseline_scores
 
-    names = _names(options.baselines)
+    names = listed_names(options.baselines)
     return baseline_scores(sources, training, names, torch.Generator().manual_seed(options.seed)) if names else {}
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def _finetune(options: Finetune) -> int:
@@ -340,30 +336,20 @@ def _tell_what_is_left(sources: tuple["FileSource", ...], training: "PhysicsTrai
 
 def _settle(out: Path, options: Pretrain | Finetune, sources: tuple["FileSource", ...]) -> None:
     """Write what the training is, or check that it is the one that is there."""
-    from torch import distributed
+    from simonides.training import is_first
 
     check_output_folder(out)
     settings = {name: str(value) for name, value in asdict(options).items() if name not in _FREE}
     settings["data"] = _digest(sources)
     if isinstance(options, Finetune):
-        place = options.model / _MODEL if (options.model / _MODEL).is_dir() else options.model
-        settings["model"] = hashlib.sha256((place / "model.safetensors").read_bytes()).hexdigest()[:16]
-    path = out / _SETTINGS
+        weights = _model_folder(options.model) / "model.safetensors"
+        settings["model"] = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
     if (out / _MODEL).exists():
         raise SimonidesError(f"{out} holds a model already; give another folder.")
-    if path.exists() and (out / _STATE).exists():
-        there = read_json_object(path)
-        other = [name for name in settings if there.get(name) != settings[name]]
-        if other:
-            raise SimonidesError(
-                f"{out} holds a training with {other[0]} = {there.get(other[0])}, not {settings[other[0]]}; go on with "
-                "that, or give another folder."
-            )
-        return
-    if distributed.is_available() and distributed.is_initialized() and distributed.get_rank():
+    if is_begun(out, _STATE, settings) or not is_first():
         return
     output_folder(out)
-    write_text(path, json.dumps(settings, indent=1))
+    write_text(out / SETTINGS, json.dumps(settings, indent=1))
 
 
 def _digest(sources: tuple["FileSource", ...]) -> str:
@@ -383,9 +369,9 @@ def _say_trained(
     training: "PhysicsTraining",
     baselines: dict[str, dict[str, float]] | None = None,
 ) -> int:
-    from torch import distributed
+    from simonides.training import is_first
 
-    if distributed.is_available() and distributed.is_initialized() and distributed.get_rank():
+    if not is_first():
         return 0
     about = {
         "frames": training.frames,
@@ -420,11 +406,16 @@ def _say_trained(
     return 0
 
 
+def _model_folder(folder: Path) -> Path:
+    """Where a model lies: in the folder of its training, or in a folder of its own."""
+    return folder / _MODEL if (folder / _MODEL).is_dir() else folder
+
+
 def _loaded(folder: Path) -> tuple["AViT", dict[str, Any]]:
     """A model, and what was told of its training."""
     from simonides.papers.physics.avit import AViT
 
-    place = folder / _MODEL if (folder / _MODEL).is_dir() else folder
+    place = _model_folder(folder)
     if not (place / "config.json").is_file():
         raise SimonidesError(f"{folder} holds no model (config.json); give a folder of pretrain or finetune.")
     model = AViT.from_pretrained(place)
@@ -446,7 +437,7 @@ def _rollout(options: Rollout) -> int:
         check_at_least(name, value, 1)
     if options.out is not None:
         check_output_folder(options.out)
-        if (options.out / _SETTINGS).exists() or (options.out / _MODEL).exists():
+        if (options.out / SETTINGS).exists() or (options.out / _MODEL).exists():
             raise SimonidesError(f"{options.out} holds a training; give another folder for the page.")
     model, about = _loaded(options.model)
     sources = _opened(options.data, options.boundaries, options.system)
@@ -465,7 +456,7 @@ def _rollout(options: Rollout) -> int:
     rolled = [
         RolledOut(system=pool.source.system, rollout=roll_out(model, pool, options.windows)) for pool in found
     ]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "system": one.system,
             "model": one.rollout.errors.mean((0, 2)).tolist(),
@@ -479,14 +470,17 @@ def _rollout(options: Rollout) -> int:
         }
         for one in rolled
     ]
-    for one in () if options.json else rolled:
-        own, last = one.rollout.errors.mean((0, 2)), one.rollout.persistence.mean((0, 2))
+    blown_up = [blow_up_text(one.rollout) for one in rolled]
+    for row, when in () if options.json else zip(rows, blown_up, strict=True):
+        own, last = row["model"], row["persistence"]
         say(
-            f"{one.system}: VRMSE {float(own[0]):.4g} after one step, {float(own[-1]):.4g} after {len(own)}; of the "
-            f"last frame {float(last[0]):.4g}, {float(last[-1]):.4g}; VRMSE exceeds 1 in {blow_up_text(one.rollout)}"
+            f"{row['system']}: VRMSE {own[0]:.4g} after one step, {own[-1]:.4g} after {len(own)}; of the last frame "
+            f"{last[0]:.4g}, {last[-1]:.4g}; VRMSE exceeds 1 in {when}"
         )
     if options.out is not None:
-        summary = [(f"{one.system}: when VRMSE exceeds 1", blow_up_text(one.rollout)) for one in rolled]
+        summary = [
+            (f"{one.system}: when VRMSE exceeds 1", when) for one, when in zip(rolled, blown_up, strict=True)
+        ]
         index = write_rollouts(options.out, f"Rollout of {options.model.name}", rolled, summary=summary)
         if not options.json:
             say(f"page: {index.resolve()}")

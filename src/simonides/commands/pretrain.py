@@ -10,7 +10,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from simonides.base import SimonidesError, say
-from simonides.commands.shared import Quiet, step_folders
+from simonides.commands.shared import SETTINGS, Quiet, is_begun, step_folders
 
 _STATE = "training.safetensors"
 # of AdamW: each update moves every weight by about as much
@@ -103,25 +103,12 @@ def execute(options: Pretrain) -> int:
 
 def _settle(options: Pretrain, content: str) -> None:
     """Write what the training is, or check that it is the one that is there."""
-    from simonides.base import check_output_folder, output_folder, read_json_object, write_text
+    from simonides.base import check_output_folder, output_folder, write_text
 
     settings = {name: value for name, value in asdict(options).items() if name not in _FREE}
     settings["text"] = hashlib.sha256(content.encode()).hexdigest()[:16]
     check_output_folder(options.out)
-    path = options.out / "settings.json"
-    begun = (options.out / _STATE).exists()
-    if begun and not path.exists():
-        raise SimonidesError(
-            f"{options.out} holds a training ({_STATE}) and not what it is (settings.json); give another folder."
-        )
-    if begun:
-        there = read_json_object(path)
-        other = [name for name in settings if there.get(name) != settings[name]]
-        if other:
-            raise SimonidesError(
-                f"{options.out} holds a training with {other[0]} = {there.get(other[0])}, "
-                f"not {settings[other[0]]}; go on with that, or give another folder."
-            )
+    if is_begun(options.out, _STATE, settings):
         return
     # one that ended before its first checkpoint, as one that diverges does, leaves nothing to go on from
     for number, folder in step_folders(options.out):
@@ -131,4 +118,4 @@ def _settle(options: Pretrain, content: str) -> None:
             )
         shutil.rmtree(folder)
     output_folder(options.out)
-    write_text(path, json.dumps(settings, indent=1))
+    write_text(options.out / SETTINGS, json.dumps(settings, indent=1))

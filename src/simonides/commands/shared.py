@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import FlagConversionOff, Positional, arg
 
-from simonides.base import SimonidesError, check_output_folder, tell
+from simonides.base import SimonidesError, check_output_folder, read_json_object, tell
 
 if TYPE_CHECKING:
     from simonides.checkpoints import TextTokens
 
 STORE = Path("simonides-store")
+# beside the state of a training: what it is
+SETTINGS = "settings.json"
 Scale = Annotated[
     Literal["smoke", "desk", "paper"], arg(help="How large: smoke takes seconds, desk minutes, paper a cluster.")
 ]
@@ -60,6 +62,33 @@ def tell_beginning(tokenizer: "TextTokens | None") -> None:
 def column_names(given: str | None) -> tuple[str, ...] | None:
     """What --columns names, between commas."""
     return None if given is None else tuple(part.strip() for part in given.split(","))
+
+
+def listed_names(given: str) -> list[str]:
+    """Names between commas; blanks are none."""
+    return [name.strip() for name in given.split(",") if name.strip()]
+
+
+def is_begun(out: Path, state: str, settings: Mapping[str, object]) -> bool:
+    """Whether a folder holds a training that can go on: its state, and settings.json with the same settings.
+
+    Raises:
+        SimonidesError: when the training there has other settings, or does not say which.
+    """
+    if not (out / state).exists():
+        return False
+    if not (out / SETTINGS).exists():
+        raise SimonidesError(
+            f"{out} holds a training ({state}) and not what it is ({SETTINGS}); give another folder."
+        )
+    there = read_json_object(out / SETTINGS)
+    other = [name for name in settings if there.get(name) != settings[name]]
+    if other:
+        raise SimonidesError(
+            f"{out} holds a training with {other[0]} = {there.get(other[0])}, not {settings[other[0]]}; go on with "
+            "that, or give another folder."
+        )
+    return True
 
 
 def check_there(checkpoint: Path) -> None:

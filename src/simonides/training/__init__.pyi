@@ -1,3 +1,4 @@
+from .distributed import is_first as is_first
 from .evaluation import in_eval_mode as in_eval_mode
 from .evaluation import moved as moved
 from .fitting import DivergedTraining as DivergedTraining

@@ -148,8 +148,7 @@ class FileSource:
         if len(wrong):
             raise SimonidesError(
                 f"{self.place}: field {self.fields[first + wrong[0]]} spreads over {spread[wrong[0]]:.3g} in "
-                f"trajectory "
-                f"{trajectory}, less than float32 tells apart at its size; subtract its mean in the file."
+                f"trajectory {trajectory}, less than float32 tells apart at its size; subtract its mean in the file."
             )
 
     def _ordered(self, block: Block, piece: np.ndarray, trajectory: int, frames: slice) -> np.ndarray:

@@ -82,10 +82,11 @@ def write_inspection(out: Path, title: str, sources: Sequence[Source], found: Se
         figures=figures,
         tables=[
             place_table(sizes, out, "sources", "Sources", str),
-            place_table(ranges, out, "ranges", "Fields", _text),
+            place_table(ranges, out, "ranges", "Fields", cell_text),
         ],
     )
 
 
-def _text(value: object) -> str:
+def cell_text(value: object) -> str:
+    """A number or a text as a table shows it; empty where there is none."""
     return f"{value:.4g}" if isinstance(value, float) else "" if value is None else str(value)

@@ -24,6 +24,7 @@ from simonides.base import (
     write_bytes,
     write_sheet,
 )
+from simonides.papers.physics.inspection_page import cell_text
 from simonides.papers.physics.rollout import BANDS, Rollout
 from simonides.training import History
 
@@ -80,8 +81,7 @@ def write_rollouts(
         )
         caption = (
             f"{one.system}: root of the error's power over the truth's in bands of wave number; 1 is the error of a "
-            f"field "
-            "without the band"
+            "field without the band"
         )
         figures.append(
             _placed(out, f"bands-{one.system}", caption, lambda f, r=found: _draw_bands(f, r), (5.0, 3.2))
@@ -89,8 +89,7 @@ def write_rollouts(
         if found.truth.dim() == 5:
             caption = (
                 f"{one.system}, {float(found.times[-1]):.3g} ahead: truth and prediction in one scale of colours, "
-                f"the error "
-                "in one of the same width about zero"
+                "the error in one of the same width about zero"
             )
             size = (7.0, 1.9 * len(found.fields) + 0.3)
             figures.append(
@@ -115,7 +114,7 @@ def write_rollouts(
         "field's mean. One model: differences of the size of those between seeds mean nothing.",
         summary=list(summary),
         figures=figures,
-        tables=[place_table(table, out, "errors", "VRMSE by step and field", _text)],
+        tables=[place_table(table, out, "errors", "VRMSE by step and field", cell_text)],
         more_files=films,
     )
 
@@ -257,10 +256,6 @@ def _rows(one: RolledOut) -> pl.DataFrame:
                 }
             )
     return pl.DataFrame(rows)
-
-
-def _text(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def blow_up_text(rollout: Rollout) -> str:
